@@ -1,0 +1,108 @@
+/** The rules that configuration and definitions are made of, each with its own words. */
+import * as v from 'valibot'
+import { DURATION_FORMS, parseDuration } from '../lib/duration.ts'
+import { isDnsLabel, isDnsSubdomain, isPathSegments, isRoleName } from '../lib/names.ts'
+import type { Duration } from './types.ts'
+
+/** A rule for one value: what may be written, and what it becomes. */
+export type Rule<Input, Output = Input> = v.GenericSchema<Input, Output>
+
+/** What a reader of one value answers: the value, or the end of a sentence about it. */
+export type Reading<Output> = { readonly value: Output } | { readonly says: string }
+
+/** Holds a schema against the hand-written interface, so that drift is a compile error. */
+export function pinned<Shape>(): <Schema extends v.GenericSchema>(
+  schema: Schema & (Same<v.InferInput<Schema>, Shape> extends true ? unknown : never),
+) => Schema {
+  return (schema) => schema
+}
+
+// Required first: otherwise a schema that lacks an optional key would pass.
+type Same<A, B> = [Required<A>] extends [Required<B>]
+  ? [Required<B>] extends [Required<A>]
+    ? true
+    : false
+  : false
+
+/** A rule by a function of our own. */
+export function rule<Input, Output>(
+  read: (value: unknown) => Reading<Output>,
+): Rule<Input, Output> {
+  return v.pipe(
+    v.custom<Input>(() => true),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const reading = read(dataset.value)
+      if ('value' in reading) return reading.value
+      addIssue({ message: reading.says })
+      return NEVER
+    }),
+  )
+}
+
+/** A text that `allows` lets pass. */
+export function text(says: string, allows: (value: string) => boolean): Rule<string> {
+  return v.pipe(v.string(says), v.check(allows, says))
+}
+
+/** One of a few words. */
+export function oneOf<const Word extends string>(says: string, words: readonly Word[]): Rule<Word> {
+  return v.picklist(words, says)
+}
+
+/** A duration between `leastMs` and a day: longer ones overflow timers and help nobody. */
+export function duration(leastMs: number): Rule<Duration, number> {
+  const bounds = leastMs > 0 ? `, from ${leastMs} ms to 24 h` : ', at most 24 h'
+  return rule((value) => {
+    const ms = parseDuration(value)
+    if (ms === undefined) return { says: `must be ${DURATION_FORMS}` }
+    return ms >= leastMs && ms <= 86_400_000
+      ? { value: ms }
+      : { says: `must be ${DURATION_FORMS}${bounds}` }
+  })
+}
+
+/** Mount paths and Vault namespaces; people copy them with a slash at the end, as Vault prints them. */
+export function mountPath(what: string): Rule<string> {
+  const says = `must be ${what}: segments of letters, digits, "_", "." and "-", joined by "/"`
+  return v.pipe(v.string(says), v.transform(trimSlashes), v.check(isPathSegments, says))
+}
+
+/** `path` without the slashes around it. By hand: `/\/+$/` is quadratic. */
+export function trimSlashes(path: string): string {
+  let start = 0
+  let end = path.length
+  while (start < end && path[start] === '/') start++
+  while (end > start && path[end - 1] === '/') end--
+  return path.slice(start, end)
+}
+
+/** A path of a file or directory. */
+export const filePath: Rule<string> = text(
+  'must be a path',
+  (value) => value !== '' && !value.includes('\0'),
+)
+
+/** Something that is sent as it is: visible ASCII. */
+export const visibleText: Rule<string> = text('must be visible ASCII text', (value) =>
+  /^[\x21-\x7e]{1,1024}$/.test(value),
+)
+
+/** A host name to send as SNI. */
+export const hostName: Rule<string> = text('must be a host name', (value) =>
+  /^[A-Za-z0-9_.-]{1,253}$/.test(value),
+)
+
+export const role: Rule<string> = text(
+  'must be the name of a role: letters, digits, "_", "." and "-"',
+  isRoleName,
+)
+
+export const namespace: Rule<string> = text(
+  'must be a Kubernetes namespace: at most 63 of a-z, 0-9 and "-"',
+  isDnsLabel,
+)
+
+export const serviceAccount: Rule<string> = text(
+  'must be the name of a ServiceAccount: at most 253 of a-z, 0-9, "-" and "."',
+  isDnsSubdomain,
+)

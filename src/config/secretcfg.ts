@@ -1,0 +1,218 @@
+/**
+ * The one place that translates the Python original's names: `secretcfg.json` and `secretdef.json`
+ * of `dekeyrej-secretmanager` 1.1.5 mean here what they mean there.
+ */
+import * as v from 'valibot'
+import { closest } from '../lib/closest.ts'
+import { isDataKey, isDnsSubdomain, isTransitKey } from '../lib/names.ts'
+import type { Pem } from '../runtime.ts'
+import { readCaPath } from './ca-cert.ts'
+import { check, type Checked } from './check.ts'
+import {
+  filePath,
+  namespace,
+  oneOf,
+  pinned,
+  role,
+  rule,
+  serviceAccount,
+  text,
+  type Reading,
+  type Rule,
+} from './rules.ts'
+import type { Definition, Settings } from './settings.ts'
+import type { SecretCfg, SecretDef, SecretDefinition, SecretManagerConfig } from './types.ts'
+import { isPlainHttpAbroad, readVaultUrl } from './url.ts'
+
+/** Audience that the original requests its tokens for: the API server's own. */
+const AUDIENCE = 'https://kubernetes.default.svc'
+
+/** The native path of each setting that the original has a key for. */
+export const SECRET_CFG_KEYS: ReadonlyMap<string, keyof SecretCfg> = new Map([
+  ['vault.url', 'vault_url'],
+  ['vault.caCert', 'ca_cert'],
+  ['vault.auth.role', 'role'],
+  ['kubernetes.kubeconfig', 'kube_config'],
+  ['kubernetes.namespace', 'namespace'],
+  ['kubernetes.serviceAccount', 'service_account'],
+])
+
+/** The native name of each part of a definition that the original has a key for. */
+export const SECRET_DEF_KEYS: ReadonlyMap<string, keyof SecretDef> = new Map([
+  ['secretName', 'secret_name'],
+  ['namespace', 'namespace'],
+  ['readType', 'read_type'],
+  ['readKey', 'read_key'],
+  ['transitKey', 'transit_key'],
+])
+
+/** Whether `input` is meant as the original's configuration. */
+export function isSecretCfg(input: unknown): boolean {
+  return has(input, 'SOURCE') || has(input, 'vault_url')
+}
+
+/** Whether `input` is meant as the original's definition. */
+export function isSecretDef(input: unknown): boolean {
+  return ['secret_name', 'read_key', 'read_type', 'transit_key'].some((key) => has(input, key))
+}
+
+/** Checks and translates the original's configuration. */
+export function checkSecretCfg(input: unknown): Checked<Settings> {
+  const { output, problems } = check(SECRET_CFG, input, strangerTo('vault', 'kubernetes', 'source'))
+  return output === undefined ? { output, problems } : { output: settingsOf(output), problems: [] }
+}
+
+/** Checks and translates the original's definition. */
+export function checkSecretDef(input: unknown): Checked<Definition> {
+  const { output, problems } = check(
+    SECRET_DEF,
+    input,
+    strangerTo('secretName', 'readKey', 'format'),
+  )
+  return output === undefined
+    ? { output, problems }
+    : { output: definitionOf(output), problems: [] }
+}
+
+/** What a checked configuration of the original says, in the native shape; it can then say more. */
+export function asNativeConfig(cfg: SecretCfg): SecretManagerConfig {
+  return {
+    vault: {
+      url: cfg.vault_url,
+      caCert: isSystemTrust(cfg.ca_cert) || cfg.ca_cert === false ? true : cfg.ca_cert,
+      auth: { method: 'kubernetes', role: cfg.role, audience: AUDIENCE },
+    },
+    kubernetes: {
+      kubeconfig: cfg.kube_config ?? undefined,
+      namespace: cfg.namespace,
+      serviceAccount: cfg.service_account,
+    },
+  }
+}
+
+/** What a checked definition of the original says, in the native shape. */
+export function asNativeDefinition(def: SecretDef): SecretDefinition {
+  const { secret_name, namespace: within, read_type, read_key, transit_key } = def
+  return {
+    secretName: secret_name,
+    namespace: within,
+    readType: read_type,
+    readKey: read_key,
+    transitKey: transit_key,
+    format: 'raw',
+  }
+}
+
+const SECRET_CFG = pinned<SecretCfg>()(
+  v.object(
+    {
+      SOURCE: rule<'KUBEVAULT', 'KUBEVAULT'>(readSource),
+      kube_config: v.optional(v.nullable(filePath)),
+      service_account: serviceAccount,
+      namespace,
+      vault_url: rule<string, string>(readSecureUrl),
+      role,
+      ca_cert: v.optional(rule<boolean | string, Pem | undefined>(readOldCaCert)),
+    },
+    'must be an object',
+  ),
+)
+
+const READ_KEY =
+  'must be a data key of the object (the original reads the whole object for null only with SOURCE KUBERNETES; one ciphertext is one key)'
+
+const SECRET_DEF = pinned<SecretDef>()(
+  v.object(
+    {
+      secret_name: text('must be the name of a Secret or ConfigMap', isDnsSubdomain),
+      namespace,
+      read_type: oneOf('must be SECRET or CONFIG_MAP', ['SECRET', 'CONFIG_MAP']),
+      read_key: text(READ_KEY, isDataKey),
+      transit_key: text('must be the name of a Transit key', isTransitKey),
+    } satisfies Record<keyof SecretDef, Rule<string>>,
+    'must be an object',
+  ),
+)
+
+/**
+ * The original ignores keys that it does not know, and files with some are in use: so they pass,
+ * except what looks like a known key misspelt, and the native shape's own keys, since whoever wrote
+ * those believes that they count.
+ */
+function strangerTo(...native: readonly string[]) {
+  return (key: string, known: readonly string[]): string | undefined => {
+    if (native.includes(key)) return 'belongs to the native shape: write all of it so, or none'
+    const meant = closest(key, known)
+    return meant === undefined ? undefined : `is not a known setting: did you mean ${meant}?`
+  }
+}
+
+function readSource(value: unknown): Reading<'KUBEVAULT'> {
+  if (value === 'KUBEVAULT') return { value }
+  const isOther = value === 'FILE' || value === 'ENVIRONMENT' || value === 'KUBERNETES'
+  const other = 'a source of the original that this version does not read yet'
+  return { says: isOther ? `must be KUBEVAULT: ${value} is ${other}` : 'must be KUBEVAULT' }
+}
+
+function readSecureUrl(value: unknown): Reading<string> {
+  const reading = readVaultUrl(value)
+  if ('says' in reading || !isPlainHttpAbroad(reading.value)) return reading
+  return {
+    says: 'must begin with https:// (plain http only to this host; the native shape has vault.allowInsecureHttp)',
+  }
+}
+
+/** Environment variables and ConfigMaps made texts of booleans; the original takes "True" for true. */
+function readOldCaCert(value: unknown): Reading<Pem | undefined> {
+  if (value === null || isSystemTrust(value)) return { value: undefined }
+  const says = 'must be true or the path of a PEM file'
+  if (value === false || value === 'False' || value === 'false') {
+    return { says: `${says}: certificates are always verified` }
+  }
+  return typeof value === 'string' ? readCaPath(value) : { says }
+}
+
+const isSystemTrust = (value: unknown): boolean =>
+  value === undefined || value === true || value === 'True' || value === 'true'
+
+function settingsOf(cfg: v.InferOutput<typeof SECRET_CFG>): Settings {
+  return {
+    attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 },
+    startupWaitMs: 30_000,
+    vault: {
+      url: cfg.vault_url,
+      namespace: undefined,
+      transport: { ca: cfg.ca_cert },
+      transitMount: 'transit',
+      auth: {
+        method: 'kubernetes',
+        role: cfg.role,
+        mount: 'kubernetes',
+        audience: AUDIENCE,
+        jwtFile: undefined,
+      },
+      redirectHosts: [],
+    },
+    kubernetes: {
+      kubeconfig: cfg.kube_config ?? undefined,
+      context: undefined,
+      namespace: cfg.namespace,
+      serviceAccount: cfg.service_account,
+      mountedAt: undefined,
+    },
+    legacy: true,
+  }
+}
+
+function definitionOf(def: v.InferOutput<typeof SECRET_DEF>): Definition {
+  return {
+    ...asNativeDefinition(def),
+    namespace: def.namespace,
+    readType: def.read_type,
+    schema: undefined,
+  }
+}
+
+function has(input: unknown, key: string): boolean {
+  return typeof input === 'object' && input !== null && Object.hasOwn(input, key)
+}

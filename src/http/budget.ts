@@ -1,0 +1,186 @@
+/**
+ * What calls may spend: time, retries and rates, from one Budget per SecretManager.
+ *
+ * Each backend has a token bucket for retries and for logins after a failure: three at once, then one
+ * per second. A backend that is down therefore sees at most one request per second from a process,
+ * whatever the process's own load.
+ */
+import { SecretManagerError } from '../errors.ts'
+import { aborted } from '../lib/abort.ts'
+import { backoffMs } from '../lib/backoff.ts'
+import type { Runtime } from '../runtime.ts'
+
+/** A server with limits of its own. */
+export type BackendName = 'vault' | 'kubernetes'
+
+/** Time limits, in milliseconds. */
+export interface BudgetSettings {
+  /** Limit of calls before the first success. */
+  readonly startupWaitMs: number
+  /** Limits of one attempt. */
+  readonly attempt: { readonly connectTimeoutMs: number; readonly timeoutMs: number }
+}
+
+/** Retries a backend takes at once, before it is left one per second. */
+const BURST = 3
+const REFILL_MS = 1000
+/** Limit of a call once any has succeeded. */
+const CALL_LIMIT_MS = 15_000
+/** Limit of the revocation on close: the token expires by itself. */
+const LAST_LIMIT_MS = 1000
+/** An attempt that has less time than this is not worth a request. */
+const SHORTEST_ATTEMPT_MS = 50
+
+/** One per SecretManager. */
+export class Budget {
+  readonly #runtime: Runtime
+  readonly #settings: BudgetSettings
+  readonly #buckets: Readonly<Record<BackendName, Bucket>>
+  readonly #closing: AbortSignal
+  #started = false
+
+  /** @param closing - ends every call and every wait */
+  constructor(runtime: Runtime, settings: BudgetSettings, closing: AbortSignal) {
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#closing = closing
+    this.#buckets = { vault: new Bucket(), kubernetes: new Bucket() }
+  }
+
+  /** Opens the allowance of one call. */
+  begin(signal?: AbortSignal): Allowance {
+    const limitMs = this.#started ? CALL_LIMIT_MS : this.#settings.startupWaitMs
+    const either = signal ? AbortSignal.any([signal, this.#closing]) : this.#closing
+    return new Allowance(this.#runtime, this.#settings, this.#buckets, limitMs, either)
+  }
+
+  /** Opens the allowance of the one call that is made while everything else ends. */
+  last(): Allowance {
+    const limitMs = Math.min(this.#settings.attempt.timeoutMs, LAST_LIMIT_MS)
+    const attempt = { connectTimeoutMs: limitMs, timeoutMs: limitMs }
+    return new Allowance(
+      this.#runtime,
+      { ...this.#settings, attempt },
+      this.#buckets,
+      0,
+      new AbortController().signal,
+    )
+  }
+
+  /** The first load is done: from now on calls have the shorter limit. */
+  started(): void {
+    this.#started = true
+  }
+}
+
+/** What one call may still spend. Every line that waits takes it as an argument. */
+export class Allowance {
+  readonly signal: AbortSignal
+  readonly #runtime: Runtime
+  readonly #settings: BudgetSettings
+  readonly #buckets: Readonly<Record<BackendName, Bucket>>
+  readonly #startedAt: number
+  readonly #endsAt: number
+
+  constructor(
+    runtime: Runtime,
+    settings: BudgetSettings,
+    buckets: Readonly<Record<BackendName, Bucket>>,
+    limitMs: number,
+    signal: AbortSignal,
+  ) {
+    this.#runtime = runtime
+    this.#settings = settings
+    this.#buckets = buckets
+    this.#startedAt = runtime.now()
+    this.#endsAt = this.#startedAt + limitMs
+    this.signal = signal
+  }
+
+  elapsedMs(): number {
+    return Math.round(this.#runtime.now() - this.#startedAt)
+  }
+
+  /**
+   * Limits of the next attempt: the first always has its full time, later ones what is left.
+   *
+   * @throws {@link SecretManagerError} SM_ABORTED
+   */
+  attempt(number: number): { connectTimeoutMs: number; timeoutMs: number } {
+    if (this.signal.aborted) throw aborted()
+    const { connectTimeoutMs, timeoutMs } = this.#settings.attempt
+    const leftMs = Math.max(this.#remainingMs(), SHORTEST_ATTEMPT_MS)
+    if (number === 1) return { connectTimeoutMs, timeoutMs }
+    return {
+      connectTimeoutMs: Math.min(connectTimeoutMs, leftMs),
+      timeoutMs: Math.min(timeoutMs, leftMs),
+    }
+  }
+
+  /**
+   * Waits until one more attempt at `backend` may start.
+   *
+   * @param failures - attempts that failed so far, from 1
+   * @param retryAfterMs - what the server asked for; a wait beyond the call's limit is not begun
+   * @returns whether it may; `false` when the time does not allow it
+   * @throws {@link SecretManagerError} SM_ABORTED
+   */
+  async retry(backend: BackendName, failures: number, retryAfterMs = 0): Promise<boolean> {
+    const leftMs = this.#remainingMs() - SHORTEST_ATTEMPT_MS
+    const floorMs = Math.max(retryAfterMs, this.#buckets[backend].waitMs(this.#runtime.now()))
+    if (floorMs > leftMs) return false
+    // The last wait is cut to what is left, so that the final attempt comes at the end, not before it.
+    const waitMs = Math.min(Math.max(floorMs, backoffMs(failures, this.#runtime.random())), leftMs)
+    await this.#spend(backend, waitMs)
+    return true
+  }
+
+  /**
+   * Waits for the backend's next free token, without counting a failure: for logins after one failed.
+   *
+   * @throws {@link SecretManagerError} SM_TIMEOUT when the call ends before, SM_ABORTED
+   */
+  async admit(backend: BackendName): Promise<void> {
+    const waitMs = this.#buckets[backend].waitMs(this.#runtime.now())
+    if (waitMs > this.#remainingMs()) {
+      const elapsedMs = this.elapsedMs()
+      throw new SecretManagerError('SM_TIMEOUT', `no attempt at ${backend} was free in time`, {
+        elapsedMs,
+      })
+    }
+    await this.#spend(backend, waitMs)
+  }
+
+  #remainingMs(): number {
+    return this.#endsAt - this.#runtime.now()
+  }
+
+  async #spend(backend: BackendName, waitMs: number): Promise<void> {
+    // Taken before the wait, so that concurrent calls queue behind each other.
+    this.#buckets[backend].take(this.#runtime.now())
+    if (waitMs > 0) await this.#runtime.sleep(waitMs, this.signal)
+    if (this.signal.aborted) throw aborted()
+  }
+}
+
+/** A token bucket that may be overdrawn: who overdraws it waits. */
+class Bucket {
+  #tokens = BURST
+  #at: number | undefined
+
+  /** Time until a token is free, in milliseconds. */
+  waitMs(now: number): number {
+    this.#refill(now)
+    return this.#tokens >= 1 ? 0 : (1 - this.#tokens) * REFILL_MS
+  }
+
+  take(now: number): void {
+    this.#refill(now)
+    this.#tokens -= 1
+  }
+
+  #refill(now: number): void {
+    this.#tokens = Math.min(BURST, this.#tokens + (now - (this.#at ?? now)) / REFILL_MS)
+    this.#at = now
+  }
+}

@@ -1,0 +1,168 @@
+/** One request and its answer on an agent's connection, within its time limits. */
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+
+import { systemCode } from '../errors.ts'
+import { TransportFailure, type HttpRequest, type HttpResponse } from '../runtime.ts'
+import { tlsFailure } from './transport-failure.ts'
+
+/** Larger answers are not ours: a Secret holds at most 1 MiB. */
+const MAX_BODY_BYTES = 8 << 20
+
+/** Cause of a failure on a connection that the server had closed while it was idle. */
+export const STALE_CONNECTION = 'STALE_CONNECTION'
+
+/**
+ * Sends `request` and collects the whole answer.
+ *
+ * @param open - makes the client request; the body is written here
+ * @throws {@link TransportFailure}
+ */
+export function exchange(
+  open: () => ClientRequest,
+  url: URL,
+  request: HttpRequest,
+): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const client = open()
+    const timers = new Timers(client, request)
+    const abort = (): void =>
+      void client.destroy(new TransportFailure('aborted', 'the call was aborted'))
+    const settle = (): void => {
+      timers.clear()
+      request.signal?.removeEventListener('abort', abort)
+    }
+    const fail = (error: unknown): void => {
+      settle()
+      client.destroy()
+      reject(translate(error, client, url))
+    }
+    client.on('error', fail)
+    client.on('response', (response) => {
+      collect(response).then((body) => {
+        settle()
+        resolve({ status: response.statusCode ?? 0, headers: plainHeaders(response), body })
+      }, (error: unknown) => fail(endedEarly(error)))
+    })
+    client.on('socket', (socket) => timers.watch(socket))
+    request.signal?.addEventListener('abort', abort)
+    if (request.signal?.aborted) abort()
+    client.end(request.body)
+  })
+}
+
+/**
+ * The two limits of an attempt: one to have a connection, one for everything. Both begin when a
+ * connection is opened or taken; the wait for one of the few may take the longer limit once more.
+ */
+class Timers {
+  readonly #expire: (what: string) => void
+  readonly #connectTimeoutMs: number
+  readonly #total: NodeJS.Timeout
+  #connect: NodeJS.Timeout | undefined
+
+  constructor(client: ClientRequest, { connectTimeoutMs, timeoutMs }: HttpRequest) {
+    this.#expire = (what) => void client.destroy(new TransportFailure('timeout', what))
+    this.#connectTimeoutMs = connectTimeoutMs
+    const what = `no complete answer within ${timeoutMs} ms`
+    this.#total = setTimeout(this.#expire, timeoutMs, what)
+  }
+
+  /** The first limit ends with the handshake; a connection in use has it behind it. */
+  watch(socket: Socket): void {
+    this.#total.refresh()
+    if (isConnected(socket)) return
+    const what = `no connection within ${this.#connectTimeoutMs} ms`
+    this.#connect = setTimeout(this.#expire, this.#connectTimeoutMs, what)
+    const event = socket instanceof TLSSocket ? 'secureConnect' : 'connect'
+    socket.once(event, () => clearTimeout(this.#connect))
+  }
+
+  clear(): void {
+    clearTimeout(this.#connect)
+    clearTimeout(this.#total)
+  }
+}
+
+function isConnected(socket: Socket): boolean {
+  if (socket.connecting) return false
+  return !(socket instanceof TLSSocket) || socket.getProtocol() !== null
+}
+
+async function collect(response: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength
+    if (size > MAX_BODY_BYTES)
+      throw new TransportFailure('too-large', `an answer above ${MAX_BODY_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  if (!response.complete) throw endedEarly(undefined)
+  return Buffer.concat(chunks, size)
+}
+
+/** Once an answer has begun, a lost connection says nothing about who is reachable. */
+function endedEarly(error: unknown): TransportFailure {
+  if (error instanceof TransportFailure) return error
+  return new TransportFailure('broken', 'the answer ended early', systemCode(error))
+}
+
+function plainHeaders(response: IncomingMessage): HttpResponse['headers'] {
+  const pairs = Object.entries(response.headers)
+  return Object.fromEntries(
+    pairs.map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+  )
+}
+
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EAI_FAIL',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'ECONNABORTED',
+  'EHOSTDOWN',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+])
+
+function translate(error: unknown, client: ClientRequest, url: URL): TransportFailure {
+  if (error instanceof TransportFailure) return error
+  const code = systemCode(firstOf(error))
+  if (client.reusedSocket && (code === 'ECONNRESET' || code === 'EPIPE')) {
+    return new TransportFailure('unreachable', 'an idle connection was closed', STALE_CONNECTION)
+  }
+  const tls = tlsFailure(error, url.hostname)
+  if (tls) return new TransportFailure('tls', tls.detail, code, tls)
+  if (code !== undefined && UNREACHABLE.has(code))
+    return new TransportFailure('unreachable', describe(code), code)
+  return new TransportFailure('broken', 'the answer is not HTTP', code)
+}
+
+/** Where a name has several addresses, Node reports all failures; the first will do. */
+function firstOf(error: unknown): unknown {
+  return error instanceof AggregateError ? (error.errors[0] ?? error) : error
+}
+
+function describe(code: string): string {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'nothing listens there'
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EAI_FAIL':
+      return 'the name does not resolve'
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'ECONNABORTED':
+      return 'the connection was reset'
+    default:
+      return 'there is no route to it'
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * HTTP/1.1 over `node:https` in plain objects: with `transport-*.ts` the only place of the core that
+ * holds sockets and timers.
+ *
+ * Built-in fetch takes no CA and replays the token header on a redirect to another host; undici needs
+ * a newer Node and costs more than the whole read. A redirect is an answer here like any other.
+ */
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { isIP } from 'node:net'
+import type { SecureContext } from 'node:tls'
+
+import {
+  TransportFailure,
+  type HttpRequest,
+  type HttpResponse,
+  type Runtime,
+  type Transport,
+  type TransportOptions,
+} from '../runtime.ts'
+import { AGENT, WarmAgent } from './transport-agent.ts'
+import { exchange, STALE_CONNECTION } from './transport-exchange.ts'
+import { isUntrusted } from './transport-failure.ts'
+import { Trust } from './transport-trust.ts'
+
+/** Opens a transport on real sockets. */
+export function createTransport(options: TransportOptions, runtime: Runtime): Transport {
+  return new NodeTransport(options, runtime)
+}
+
+interface Connections {
+  readonly agent: HttpAgent
+  readonly secureContext: SecureContext | undefined
+}
+
+class NodeTransport implements Transport {
+  readonly #options: TransportOptions
+  readonly #trust: Trust
+  readonly #plain = new HttpAgent(AGENT)
+  /** Agents whose trust was renewed; their idle connections end with the transport. */
+  readonly #replaced: HttpAgent[] = []
+  #secure: Promise<Connections> | undefined
+  #closed = false
+
+  constructor(options: TransportOptions, runtime: Runtime) {
+    this.#options = options
+    this.#trust = new Trust(options, runtime)
+  }
+
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const url = new URL(request.url)
+    const connections = await this.#connectionsFor(url)
+    try {
+      return await this.#exchange(url, request, connections)
+    } catch (failure) {
+      if (!(await this.#mayRepeat(failure, request, connections))) throw failure
+      return this.#exchange(url, request, await this.#connectionsFor(url))
+    }
+  }
+
+  connect(url: string): void {
+    const { protocol, hostname, port } = new URL(url)
+    if (protocol !== 'https:' || this.#options.proxy !== undefined || this.#closed) return
+    const target = {
+      host: bare(hostname),
+      port: Number(port || 443),
+      servername: this.#serverName(hostname),
+    }
+    this.#connections().then(
+      ({ agent }) => agent instanceof WarmAgent && agent.warm(target),
+      // Met and reported by the request that follows.
+      () => undefined,
+    )
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const agent of [this.#plain, ...this.#replaced]) agent.destroy()
+    this.#secure?.then(
+      ({ agent }) => agent.destroy(),
+      () => undefined,
+    )
+  }
+
+  /** Only where nothing was processed: the handshake failed, or the server had closed an idle connection. */
+  async #mayRepeat(
+    failure: unknown,
+    { once }: HttpRequest,
+    { agent, secureContext }: Connections,
+  ): Promise<boolean> {
+    if (!(failure instanceof TransportFailure)) return false
+    if (failure.causeClass === STALE_CONNECTION) return once !== true
+    const untrusted = isUntrusted(failure.causeClass)
+    // An alert can come late: the server refuses a client certificate after the request was sent.
+    if (failure.kind !== 'tls' || (once === true && !untrusted)) return false
+    if (!(await this.#trust.renew(secureContext, untrusted))) return false
+    await this.#replace(agent)
+    return true
+  }
+
+  /** Leaves the connections of `agent` to the requests that are on them. */
+  async #replace(agent: HttpAgent): Promise<void> {
+    if ((await this.#secure)?.agent !== agent) return
+    this.#secure = undefined
+    this.#replaced.push(agent)
+  }
+
+  #exchange(url: URL, request: HttpRequest, connections: Connections): Promise<HttpResponse> {
+    if (this.#closed) throw new TransportFailure('aborted', 'the connection is closed')
+    const { method, body = '' } = request
+    const headers = { ...request.headers, 'content-length': String(Buffer.byteLength(body)) }
+    if (url.protocol !== 'https:') {
+      return exchange(() => httpRequest(url, { method, headers, ...connections }), url, request)
+    }
+    const tls = {
+      ...connections,
+      servername: this.#serverName(url.hostname),
+      rejectUnauthorized: true,
+    }
+    return exchange(() => httpsRequest(url, { method, headers, ...tls }), url, request)
+  }
+
+  async #connectionsFor({ protocol }: URL): Promise<Connections> {
+    return protocol === 'https:' ? this.#connections() : { agent: this.#plain, secureContext: undefined }
+  }
+
+  #connections(): Promise<Connections> {
+    this.#secure ??= this.#openConnections().catch((error: unknown) => {
+      // A certificate file may appear later.
+      this.#secure = undefined
+      throw error
+    })
+    return this.#secure
+  }
+
+  async #openConnections(): Promise<Connections> {
+    const secureContext = await this.#trust.context()
+    const tls = { ...AGENT, rejectUnauthorized: true, ...(secureContext && { secureContext }) }
+    if (this.#options.proxy === undefined) return { agent: new WarmAgent(tls), secureContext }
+    // Loaded on use: most reads have no proxy.
+    const { HttpsProxyAgent } = await import('https-proxy-agent')
+    return { agent: new HttpsProxyAgent(this.#options.proxy, AGENT), secureContext }
+  }
+
+  /** SNI carries names only (RFC 6066 §3); an address is checked against the certificate all the same. */
+  #serverName(hostname: string): string {
+    return this.#options.serverName ?? (isIP(bare(hostname)) === 0 ? hostname : '')
+  }
+}
+
+function bare(hostname: string): string {
+  return hostname.replace(/^\[|\]$/g, '')
+}

@@ -1,0 +1,252 @@
+/**
+ * The few calls of the Kubernetes API that the pattern needs, by plain HTTP.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/api-concepts/
+ */
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import type { Allowance } from '../http/budget.ts'
+import { badResponse, call, type Answer, type Backend, type CallRequest } from '../http/call.ts'
+import { isDnsLabel, isDnsSubdomain } from '../lib/names.ts'
+import { isRecord } from '../lib/record.ts'
+import type { Runtime } from '../runtime.ts'
+import type { ClusterAccess } from './config.ts'
+import { kubernetesError, type Operation } from './errors.ts'
+
+/** A kind of object that can hold ciphertext. */
+export type Kind = 'Secret' | 'ConfigMap'
+
+/** A Secret or ConfigMap, as far as it is used. */
+export interface KubernetesObject {
+  readonly resourceVersion: string
+  readonly immutable: boolean
+  /** Secret: base64; ConfigMap: text. */
+  readonly data: ReadonlyMap<string, string>
+  /** ConfigMap: base64. */
+  readonly binaryData: ReadonlyMap<string, string>
+}
+
+/** What a token is requested for. */
+export interface TokenRequestSpec {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly audience: string
+  /** Ties the token to a pod: it dies with it. */
+  readonly pod: { readonly name: string; readonly uid: string } | undefined
+}
+
+/** A requested token; the API server decides how long it lives, so only its answer counts. */
+export interface RequestedToken {
+  readonly jwt: string
+  /** Unix milliseconds. */
+  readonly expiresAt: number
+}
+
+/** Shortest life that the API server grants, in seconds. */
+const TOKEN_SECONDS = 600
+
+const RESOURCES = { Secret: 'secrets', ConfigMap: 'configmaps' } as const
+
+/** One API server, asked by one identity. */
+export class KubernetesClient {
+  readonly access: ClusterAccess
+  readonly #runtime: Runtime
+  #backend: Backend
+
+  constructor(access: ClusterAccess, runtime: Runtime) {
+    this.access = access
+    this.#runtime = runtime
+    this.#backend = connect(access, runtime)
+  }
+
+  /**
+   * Reads an object.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_NOT_FOUND, SM_K8S_DENIED, SM_K8S_*
+   */
+  async get(
+    allowance: Allowance,
+    kind: Kind,
+    namespace: string,
+    name: string,
+  ): Promise<KubernetesObject> {
+    const resource = RESOURCES[kind]
+    const path = pathOf(resource, namespace, name)
+    const operation = { verb: 'get', resource, namespace, name } as const
+    return readObject(
+      this.#backend,
+      await this.#request(allowance, operation, { method: 'GET', path, headers: {} }),
+    )
+  }
+
+  /**
+   * Creates an object.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_CONFLICT when there is one already, SM_K8S_*
+   */
+  async create(
+    allowance: Allowance,
+    kind: Kind,
+    namespace: string,
+    body: ObjectBody,
+  ): Promise<void> {
+    const resource = RESOURCES[kind]
+    const path = pathOf(resource, namespace)
+    const operation = { verb: 'create', resource, namespace, name: body.metadata.name } as const
+    const request = {
+      method: 'POST',
+      path,
+      headers: {},
+      body: { apiVersion: 'v1', kind, ...body },
+    } as const
+    await this.#request(allowance, operation, request)
+  }
+
+  /**
+   * Changes an object by JSON merge patch: what the patch does not name stays as it is. A patch that
+   * carries `metadata.resourceVersion` is refused when the object has changed since.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_CONFLICT, SM_K8S_*
+   * @see RFC 7396
+   */
+  async patch(
+    allowance: Allowance,
+    kind: Kind,
+    namespace: string,
+    body: ObjectBody,
+  ): Promise<void> {
+    const resource = RESOURCES[kind]
+    const { name } = body.metadata
+    const path = pathOf(resource, namespace, name)
+    const headers = { 'content-type': 'application/merge-patch+json' }
+    const operation = { verb: 'patch', resource, namespace, name } as const
+    await this.#request(allowance, operation, { method: 'PATCH', path, headers, body })
+  }
+
+  /**
+   * Requests a ServiceAccount token for 600 s.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_NOT_FOUND, SM_K8S_*
+   * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+   */
+  async requestToken(allowance: Allowance, spec: TokenRequestSpec): Promise<RequestedToken> {
+    const { namespace, serviceAccount: name, audience, pod } = spec
+    const path = `${pathOf('serviceaccounts', namespace, name)}/token`
+    const operation = {
+      verb: 'create',
+      resource: 'serviceaccounts/token',
+      namespace,
+      name,
+    } as const
+    const body = {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: {
+        audiences: [audience],
+        expirationSeconds: TOKEN_SECONDS,
+        ...(pod && {
+          boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid },
+        }),
+      },
+    }
+    return readToken(
+      this.#backend,
+      await this.#request(allowance, operation, { method: 'POST', path, headers: {}, body }),
+    )
+  }
+
+  close(): void {
+    this.#backend.transport.close()
+  }
+
+  /** After a 401 the credential is read anew, once: the kubelet replaces the file under us. */
+  async #request(
+    allowance: Allowance,
+    operation: Operation,
+    request: CallRequest,
+  ): Promise<Answer> {
+    try {
+      return await this.#attempt(allowance, operation, request, false)
+    } catch (error) {
+      if (!isSecretManagerError(error) || error.code !== 'SM_K8S_UNAUTHENTICATED') throw error
+      await allowance.admit('kubernetes')
+      return this.#attempt(allowance, operation, request, true)
+    }
+  }
+
+  async #attempt(
+    allowance: Allowance,
+    operation: Operation,
+    request: CallRequest,
+    fresh: boolean,
+  ): Promise<Answer> {
+    const token = await this.access.token(fresh, allowance.signal)
+    if (fresh && this.access.transport.clientCert) this.#reconnect()
+    const headers = {
+      ...request.headers,
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    }
+    return call(this.#backend, allowance, { ...request, headers }, (answer) => {
+      if (answer.status >= 200 && answer.status < 300) return answer
+      throw kubernetesError(this.#backend, operation, answer, this.access, token)
+    })
+  }
+
+  /** A credential plugin may have given another client certificate. */
+  #reconnect(): void {
+    this.#backend.transport.close()
+    this.#backend = connect(this.access, this.#runtime)
+  }
+}
+
+function connect(access: ClusterAccess, runtime: Runtime): Backend {
+  const transport = runtime.transport(access.transport)
+  return { name: 'kubernetes', runtime, transport, url: access.server, redirectHosts: [] }
+}
+
+/** What is sent of an object. */
+export interface ObjectBody {
+  readonly metadata: {
+    readonly name: string
+    readonly resourceVersion?: string
+    readonly labels?: Readonly<Record<string, string>>
+  }
+  readonly data?: Readonly<Record<string, string>>
+}
+
+/** The last gate before names are part of a URL. */
+function pathOf(resource: string, namespace: string, name?: string): string {
+  if (!isDnsLabel(namespace)) throw badName('namespace')
+  if (name !== undefined && !isDnsSubdomain(name)) throw badName('name')
+  const collection = `/api/v1/namespaces/${namespace}/${resource}`
+  return name === undefined ? collection : `${collection}/${name}`
+}
+
+function badName(what: string): SecretManagerError {
+  return new SecretManagerError('SM_CONFIG_INVALID', `the ${what} is not one of Kubernetes`)
+}
+
+function readObject(backend: Backend, { status, json }: Answer): KubernetesObject {
+  const object = isRecord(json) ? json : {}
+  const resourceVersion = isRecord(object['metadata']) && object['metadata']['resourceVersion']
+  if (typeof resourceVersion !== 'string')
+    throw badResponse(backend, status, 'is not an object of the API')
+  return {
+    resourceVersion,
+    immutable: object['immutable'] === true,
+    data: stringMap(object['data']),
+    binaryData: stringMap(object['binaryData']),
+  }
+}
+
+function readToken(backend: Backend, { status, json }: Answer): RequestedToken {
+  const { token: jwt, expirationTimestamp: expires } =
+    isRecord(json) && isRecord(json['status']) ? json['status'] : {}
+  const expiresAt = typeof expires === 'string' ? Date.parse(expires) : Number.NaN
+  if (typeof jwt === 'string' && jwt !== '' && !Number.isNaN(expiresAt)) return { jwt, expiresAt }
+  throw badResponse(backend, status, 'has no status.token with an expirationTimestamp')
+}
+
+function stringMap(value: unknown): ReadonlyMap<string, string> {
+  const entries = Object.entries(isRecord(value) ? value : {})
+  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
+}

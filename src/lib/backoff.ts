@@ -1,0 +1,29 @@
+/** Longest wait between two attempts, in milliseconds. */
+const CAP_MS = 10_000
+const BASE_MS = 250
+
+/**
+ * Wait before the next attempt: full jitter over an exponentially growing window, so that a fleet
+ * that failed together does not come back together.
+ *
+ * @param failures - attempts that failed so far, from 1
+ * @param random - a number in [0, 1)
+ * @returns milliseconds in [0, 10 000)
+ * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ */
+export function backoffMs(failures: number, random: number): number {
+  return Math.min(CAP_MS, BASE_MS * 2 ** Math.min(failures, 30)) * random
+}
+
+/**
+ * Reads a `Retry-After` header: seconds, or an HTTP date.
+ *
+ * @returns milliseconds from `wallClockMs`, never negative; `undefined` for anything else
+ * @see RFC 9110 §10.2.3
+ */
+export function retryAfterMs(header: string | undefined, wallClockMs: number): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000
+  const date = Date.parse(header)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - wallClockMs)
+}

@@ -1,0 +1,169 @@
+/**
+ * All effects of the core: clock, sleep, randomness, environment, files, processes, connections.
+ *
+ * Everything else takes a {@link Runtime} as an argument, so a test replaces time, files and the
+ * network by passing another one, and nothing else can reach them.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFile, readdir } from 'node:fs/promises'
+import { homedir } from 'node:os'
+
+import type { ErrorCode } from './errors.ts'
+
+/** The outside world as the core sees it. */
+export interface Runtime {
+  /** Monotonic milliseconds: for deadlines and expiry. */
+  now(): number
+  /** Unix milliseconds: for claims that other hosts wrote. */
+  wallClock(): number
+  /** Waits; ends early, without an error, when `signal` aborts. The timer keeps the process alive. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** A number in [0, 1). */
+  random(): number
+  randomId(): string
+  env(name: string): string | undefined
+  home(): string
+  /** @throws the system's error with its `code`, such as ENOENT */
+  readFile(path: string): Promise<Uint8Array>
+  listDirectory(path: string): Promise<readonly string[]>
+  /** Runs a program without a shell and gives its stdout; rejects when it fails or exceeds `timeoutMs`. */
+  exec(command: string, args: readonly string[], options: ExecOptions): Promise<string>
+  /** Opens a transport: connections to one backend with one set of TLS settings. */
+  transport(options: TransportOptions): Transport
+}
+
+/** How to run a program; `env` is added to the process's own. */
+export interface ExecOptions {
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+}
+
+/** Where PEM text comes from. Files are read when a connection needs them, and again when trust fails. */
+export type Pem =
+  | { readonly kind: 'text'; readonly pem: string }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'directory'; readonly path: string }
+
+/** TLS and routing settings of one backend. */
+export interface TransportOptions {
+  /** Trusted CAs. Absent: Node's bundled roots, then the operating system's store. */
+  readonly ca?: Pem | undefined
+  readonly clientCert?: Pem | undefined
+  readonly clientKey?: Pem | undefined
+  /** Name to send as SNI and to check the certificate against. */
+  readonly serverName?: string | undefined
+  /** `http://` or `https://` URL of a proxy that is asked to CONNECT. */
+  readonly proxy?: string | undefined
+}
+
+/** One HTTP request in plain data. */
+export interface HttpRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  /** Limits of this attempt, in milliseconds: to have a connection, and for the whole exchange. */
+  readonly connectTimeoutMs: number
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Must not be sent twice, not even where the first sending probably failed. */
+  readonly once?: boolean | undefined
+}
+
+/** One HTTP answer in plain data; header names are lower case. */
+export interface HttpResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: Uint8Array
+}
+
+/** Connections to one backend. */
+export interface Transport {
+  /** @throws {@link TransportFailure} when no complete answer came */
+  send(request: HttpRequest): Promise<HttpResponse>
+  /** Starts a connection that the next request to this origin takes; never fails. */
+  connect(url: string): void
+  /** Destroys idle connections and refuses further requests. */
+  close(): void
+}
+
+/** Why no complete answer came. */
+export type TransportFailureKind =
+  | 'unreachable'
+  | 'timeout'
+  | 'tls'
+  | 'broken'
+  | 'too-large'
+  | 'aborted'
+
+/** What a failed handshake is reported as. */
+export interface TlsFailure {
+  readonly code: Extract<ErrorCode, `SM_TLS_${string}`>
+  /** Continues `the certificate of <host> …`. */
+  readonly detail: string
+  readonly hint?: string
+}
+
+/** What a transport rejects with. `detail` is our own text; `causeClass` the system's code. */
+export class TransportFailure extends Error {
+  readonly kind: TransportFailureKind
+  readonly causeClass: string | undefined
+  readonly tls: TlsFailure | undefined
+
+  constructor(kind: TransportFailureKind, detail: string, causeClass?: string, tls?: TlsFailure) {
+    super(detail)
+    this.kind = kind
+    this.causeClass = causeClass
+    this.tls = tls
+  }
+}
+
+/** The real world, with connections opened by `transport`. */
+export function systemRuntime(
+  transport: (options: TransportOptions, runtime: Runtime) => Transport,
+): Runtime {
+  const runtime: Runtime = {
+    now: () => performance.now(),
+    wallClock: () => Date.now(),
+    sleep,
+    random: () => Math.random(),
+    randomId: () => randomUUID(),
+    env: (name) => process.env[name],
+    home: () => homedir(),
+    readFile: (path) => readFile(path),
+    listDirectory: (path) => readdir(path),
+    exec,
+    transport: (options) => transport(options, runtime),
+  }
+  return runtime
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done)
+  })
+}
+
+async function exec(
+  command: string,
+  args: readonly string[],
+  { env, timeoutMs }: ExecOptions,
+): Promise<string> {
+  // Loaded on use: a read without a credential plugin never pays for it.
+  const { execFile } = await import('node:child_process')
+  const options = { env: { ...process.env, ...env }, timeout: timeoutMs, maxBuffer: 1 << 20 }
+  return new Promise((resolve, reject) => {
+    const child = execFile(command, args, options, (error, stdout) =>
+      error ? reject(error) : resolve(stdout),
+    )
+    // A program that asks for input gets its end, instead of waiting for it until the limit.
+    child.stdin?.end()
+  })
+}

@@ -1,0 +1,25 @@
+/** The Python original's format: a bare Transit ciphertext of the document's exact bytes. */
+import { SecretManagerError } from '../errors.ts'
+
+const RAW = /^vault:v[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}$/
+
+/**
+ * Reads a stored raw document.
+ *
+ * @param text - as stored; white space around it, as editors leave it, is not part of it
+ * @param where - named in the error
+ * @returns the ciphertext, `vault:vN:…`
+ * @throws {@link SecretManagerError} SM_CT_FORMAT
+ */
+export function parseRaw(text: string, where: string): string {
+  const ciphertext = text.trim()
+  if (RAW.test(ciphertext)) return ciphertext
+  const what = ciphertext === '' ? 'is empty' : 'is not a Transit ciphertext (vault:vN:…)'
+  throw new SecretManagerError('SM_CT_FORMAT', `${where} ${what}`, { hint: hintFor(ciphertext) })
+}
+
+function hintFor(text: string): string {
+  return text.startsWith('{')
+    ? 'it looks like plaintext JSON: whoever can read the object can read the secrets; encrypt it and change them'
+    : 'write it with createSecrets, or check readKey'
+}

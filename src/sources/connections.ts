@@ -1,0 +1,81 @@
+/** The servers of one SecretManager: made at once, connected on first use. */
+import type { Settings } from '../config/schema.ts'
+import type { Allowance, Budget } from '../http/budget.ts'
+import { untilAborted } from '../lib/abort.ts'
+import type { ClusterAccess } from '../kubernetes/access.ts'
+import { KubernetesClient, type TokenRequestSpec } from '../kubernetes/client.ts'
+import { resolveAccess } from '../kubernetes/config.ts'
+import { projectedToken, requestedToken } from '../kubernetes/service-account.ts'
+import type { Runtime } from '../runtime.ts'
+import { VaultClient } from '../vault/client.ts'
+import { kubernetesLogin, type JwtSource } from '../vault/login.ts'
+import { Session } from '../vault/session.ts'
+import { Transit } from '../vault/transit.ts'
+
+/** Vault and Kubernetes as one SecretManager reaches them. */
+export class Connections {
+  readonly vault: VaultClient
+  readonly session: Session
+  readonly transit: Transit
+  /** Gives the ServiceAccount JWT that logins use. */
+  readonly jwt: JwtSource
+  readonly #settings: Settings
+  readonly #runtime: Runtime
+  #kubernetes: Promise<KubernetesClient> | undefined
+
+  constructor(settings: Settings, budget: Budget, runtime: Runtime) {
+    this.#settings = settings
+    this.#runtime = runtime
+    const { auth, transitMount } = settings.vault
+    this.jwt =
+      auth.jwtFile === undefined
+        ? requestedToken(
+            (allowance) => this.kubernetes(allowance),
+            (client) => tokenSpec(settings, client.access),
+            runtime,
+          )
+        : projectedToken(auth.jwtFile, auth.audience, runtime)
+    this.vault = new VaultClient(settings.vault, runtime)
+    this.session = new Session(this.vault, kubernetesLogin(auth, this.jwt), budget, runtime)
+    this.transit = new Transit(this.vault, this.session, transitMount)
+  }
+
+  /**
+   * The API server, found on first use.
+   *
+   * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_FILE_UNREADABLE, SM_EXEC_FAILED
+   */
+  kubernetes(allowance: Allowance): Promise<KubernetesClient> {
+    this.#kubernetes ??= resolveAccess(this.#settings.kubernetes, this.#runtime).then(
+      (access) => new KubernetesClient(access, this.#runtime),
+      (error: unknown) => {
+        // A kubeconfig may appear later.
+        this.#kubernetes = undefined
+        throw error
+      },
+    )
+    return untilAborted(this.#kubernetes, allowance.signal)
+  }
+
+  /** Revokes what would live on, and closes every connection. */
+  async close(allowance: Allowance): Promise<void> {
+    await this.session.close(allowance)
+    this.vault.close()
+    const kubernetes = await this.#kubernetes?.catch(() => undefined)
+    kubernetes?.close()
+  }
+}
+
+/** The Python original asks for its configured ServiceAccount, exactly so; we bind the token to the pod where we can. */
+function tokenSpec(
+  settings: Settings,
+  { identity, namespace: ofContext }: ClusterAccess,
+): TokenRequestSpec {
+  const { kubernetes, legacy, vault } = settings
+  const namespace = kubernetes.namespace ?? identity?.namespace ?? ofContext ?? 'default'
+  const serviceAccount = kubernetes.serviceAccount ?? identity?.serviceAccount ?? 'default'
+  // The API server refuses to bind a token to a pod that runs as another ServiceAccount.
+  const own = identity?.namespace === namespace && identity.serviceAccount === serviceAccount
+  const pod = own && !legacy ? identity.pod : undefined
+  return { namespace, serviceAccount, audience: vault.auth.audience, pod }
+}

@@ -1,0 +1,216 @@
+/**
+ * The KUBEVAULT source: a Kubernetes object holds the ciphertext, Transit holds the key.
+ *
+ * The words of the pipeline are its methods: a definition is located, its document fetched, opened.
+ */
+import type { Definition } from '../config/definition.ts'
+import type { Settings } from '../config/schema.ts'
+import { inContext, isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
+import type { Allowance } from '../http/budget.ts'
+import { isBase64 } from '../lib/base64.ts'
+import type { Kind, KubernetesClient, KubernetesObject } from '../kubernetes/client.ts'
+import type { Runtime } from '../runtime.ts'
+import { parseRaw } from '../sealed/raw.ts'
+import type { Connections } from './connections.ts'
+
+/** A definition with its namespace: one entry of one object in one cluster, under one key. */
+export interface Place {
+  readonly kind: Kind
+  readonly namespace: string
+  readonly name: string
+  readonly dataKey: string
+  readonly transitKey: string
+}
+
+/** What the source works with. */
+export interface KubevaultParts {
+  readonly settings: Settings
+  readonly runtime: Runtime
+  readonly connections: Connections
+}
+
+/** Largest plaintext whose ciphertext fits a Secret of 1 MiB, in bytes. */
+const MAX_PLAINTEXT_BYTES = 786_395
+
+const LABELS = {
+  'app.kubernetes.io/managed-by': 'secretmanager',
+  'kubevault.secretmanager/managed': 'true',
+}
+
+/** Reads and writes dictionaries by the KUBEVAULT pattern. */
+export class KubevaultSource {
+  readonly #parts: KubevaultParts
+
+  constructor(parts: KubevaultParts) {
+    this.#parts = parts
+  }
+
+  /** Names the place of a definition; asks the cluster only where the namespace is left to it. */
+  async locate(allowance: Allowance, definition: Definition): Promise<Place> {
+    const { secretName: name, readType, readKey: dataKey, transitKey } = definition
+    const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
+    return {
+      kind,
+      namespace: await this.#namespace(allowance, definition),
+      name,
+      dataKey,
+      transitKey,
+    }
+  }
+
+  /**
+   * Fetches the stored document.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_*, SM_KEY_MISSING, SM_CT_FORMAT, SM_FILE_UNREADABLE
+   */
+  async fetch(allowance: Allowance, place: Place): Promise<string> {
+    const { mountedAt } = this.#parts.settings.kubernetes
+    if (mountedAt !== undefined) return this.#fetchMounted(mountedAt, place)
+    const kubernetes = await this.#parts.connections.kubernetes(allowance)
+    return textOf(place, await kubernetes.get(allowance, place.kind, place.namespace, place.name))
+  }
+
+  /**
+   * Opens a document.
+   *
+   * @returns the plaintext's exact bytes
+   * @throws {@link SecretManagerError} SM_CT_*, SM_KEY_NOT_FOUND, SM_AUTH_*, SM_VAULT_*
+   */
+  async open(allowance: Allowance, place: Place, document: string): Promise<Uint8Array> {
+    const ciphertext = parseRaw(document, describe(place))
+    try {
+      return await this.#parts.connections.transit.decrypt(allowance, place.transitKey, ciphertext)
+    } catch (error) {
+      throw isSecretManagerError(error) && error.component === 'ciphertext'
+        ? inContext(error, `cannot open ${describe(place)}`)
+        : error
+    }
+  }
+
+  /**
+   * Fetches and opens: the object is read while the login is under way.
+   *
+   * @throws {@link SecretManagerError} what {@link fetch} and {@link open} reject with
+   */
+  async read(allowance: Allowance, definition: Definition): Promise<Uint8Array> {
+    const { session, vault } = this.#parts.connections
+    vault.connect()
+    const place = await this.locate(allowance, definition)
+    const [document] = await Promise.all([this.fetch(allowance, place), session.ready(allowance)])
+    return this.open(allowance, place, document)
+  }
+
+  /**
+   * Encrypts `document` and stores it. Of an existing object nothing else changes, and a change that
+   * somebody else made in between is not overwritten.
+   *
+   * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_K8S_CONFLICT, SM_K8S_REJECTED for an immutable object, SM_K8S_*, SM_VAULT_*
+   */
+  async store(allowance: Allowance, definition: Definition, document: Uint8Array): Promise<void> {
+    if (document.byteLength > MAX_PLAINTEXT_BYTES) throw tooLarge(definition, document.byteLength)
+    const place = await this.locate(allowance, definition)
+    const kubernetes = await this.#parts.connections.kubernetes(allowance)
+    const existing = await findObject(kubernetes, allowance, place)
+    if (existing?.immutable === true) throw immutable(place)
+    const ciphertext = await this.#parts.connections.transit.encrypt(
+      allowance,
+      place.transitKey,
+      document,
+    )
+    const { kind, namespace, name, dataKey } = place
+    const value = kind === 'Secret' ? Buffer.from(ciphertext).toString('base64') : ciphertext
+    const data = { [dataKey]: value }
+    if (!existing)
+      return kubernetes.create(allowance, kind, namespace, {
+        metadata: { name, labels: LABELS },
+        data,
+      })
+    const { resourceVersion } = existing
+    return kubernetes.patch(allowance, kind, namespace, {
+      metadata: { name, resourceVersion, labels: LABELS },
+      data,
+    })
+  }
+
+  async #namespace(allowance: Allowance, definition: Definition): Promise<string> {
+    const { connections, settings } = this.#parts
+    const named = definition.namespace ?? settings.kubernetes.namespace
+    if (named !== undefined) return named
+    // A mounted document is found by its path alone.
+    if (settings.kubernetes.mountedAt !== undefined) return 'default'
+    return (await connections.kubernetes(allowance)).access.namespace ?? 'default'
+  }
+
+  /** A volume of several Secrets has a folder each; a volume of one has its entries at the top. */
+  async #fetchMounted(mountedAt: string, place: Place): Promise<string> {
+    const paths = [`${mountedAt}/${place.name}/${place.dataKey}`, `${mountedAt}/${place.dataKey}`]
+    let cause: unknown
+    for (const path of paths) {
+      try {
+        return Buffer.from(await this.#parts.runtime.readFile(path)).toString('latin1')
+      } catch (error) {
+        cause = error
+      }
+    }
+    throw new SecretManagerError(
+      'SM_FILE_UNREADABLE',
+      `cannot read ${describe(place)} at ${paths.join(' or ')}`,
+      {
+        hint: 'mount the Secret as a volume at kubernetes.mountedAt',
+        causeClass: systemCode(cause),
+      },
+    )
+  }
+}
+
+/** The way a place is named in messages. */
+export function describe({ kind, namespace, name, dataKey }: Omit<Place, 'transitKey'>): string {
+  return `${dataKey} of ${kind} ${namespace}/${name}`
+}
+
+function textOf(place: Place, object: KubernetesObject): string {
+  const value = object.data.get(place.dataKey)
+  const binary = place.kind === 'ConfigMap' ? object.binaryData.get(place.dataKey) : undefined
+  if (value === undefined && binary === undefined) throw keyMissing(place, object)
+  if (place.kind === 'ConfigMap' && value !== undefined) return value
+  const encoded = value ?? binary ?? ''
+  if (isBase64(encoded)) return Buffer.from(encoded, 'base64').toString('latin1')
+  throw new SecretManagerError('SM_CT_FORMAT', `${describe(place)} is not base64`)
+}
+
+function keyMissing(place: Place, object: KubernetesObject): SecretManagerError {
+  const found = [...object.data.keys(), ...object.binaryData.keys()].join(', ') || 'nothing'
+  return new SecretManagerError('SM_KEY_MISSING', `there is no ${describe(place)}`, {
+    hint: `check readKey: the object has ${found}`,
+  })
+}
+
+async function findObject(
+  kubernetes: KubernetesClient,
+  allowance: Allowance,
+  { kind, namespace, name }: Place,
+): Promise<KubernetesObject | undefined> {
+  try {
+    return await kubernetes.get(allowance, kind, namespace, name)
+  } catch (error) {
+    if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+function tooLarge({ secretName }: Definition, bytes: number): SecretManagerError {
+  return new SecretManagerError(
+    'SM_TOO_LARGE',
+    `the document for ${secretName} has ${bytes} bytes; at most ${MAX_PLAINTEXT_BYTES} fit`,
+  )
+}
+
+function immutable(place: Place): SecretManagerError {
+  return new SecretManagerError(
+    'SM_K8S_REJECTED',
+    `${place.kind} ${place.namespace}/${place.name} is immutable`,
+    {
+      hint: 'delete it and create it again, or write to another name',
+    },
+  )
+}

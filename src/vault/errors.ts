@@ -1,0 +1,104 @@
+/**
+ * What Vault's error answers stand for.
+ *
+ * The server's text is not trusted: it may quote what was sent. It is only searched for sentences
+ * that are known, and every word of an error here is our own.
+ *
+ * @see https://developer.hashicorp.com/vault/api-docs#http-status-codes
+ */
+import { SecretManagerError, type ErrorCode, type ErrorFacts } from '../errors.ts'
+import { waitAskedFor, type Answer, type Backend } from '../http/call.ts'
+import type { VaultRequest } from './client.ts'
+
+/** Turns an answer that is neither 200 nor 204 into the error it stands for. */
+export function vaultError(
+  backend: Backend,
+  { path, refused }: VaultRequest,
+  answer: Answer,
+  reply: Readonly<Record<string, unknown>> | undefined,
+  correlationId: string,
+): SecretManagerError {
+  const { status } = answer
+  const text = errorText(reply)
+  const facts = { status, requestId: correlationId, retryAfterMs: waitAskedFor(backend, answer) }
+  const sentence = KNOWN.find((known) => text.includes(known)) ?? ''
+  if (refused && (status === 400 || status === 403)) return refused(sentence, facts)
+  const code = codeOf(status, text)
+  const what = `vault at ${backend.url} ${REASONS[code] ?? 'refused'} ${path} (${status})`
+  const message = sentence === '' ? what : `${what}: ${sentence}`
+  return new SecretManagerError(code, message, { ...hintFor(code, path, text), ...facts })
+}
+
+const REASONS: Partial<Record<ErrorCode, string>> = {
+  SM_VAULT_DENIED: 'denied',
+  SM_VAULT_SEALED: 'is sealed and cannot serve',
+  SM_VAULT_UNINITIALIZED: 'is not initialised and cannot serve',
+  SM_VAULT_STANDBY: 'is a standby and did not serve',
+  SM_VAULT_5XX: 'failed to serve',
+  SM_VAULT_RATE_LIMITED: 'limits the rate of',
+  SM_VAULT_STALE_REPLICA: 'has not caught up for',
+  SM_VAULT_NOT_FOUND: 'knows nothing at',
+}
+
+function codeOf(status: number, text: string): ErrorCode {
+  const transit = TRANSIT.find(([sentence]) => text.includes(sentence))
+  if (status === 400 && transit) return transit[1]
+  return BY_STATUS[status] ?? (status >= 500 ? 'SM_VAULT_5XX' : 'SM_VAULT_REJECTED')
+}
+
+const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  403: 'SM_VAULT_DENIED',
+  404: 'SM_VAULT_NOT_FOUND',
+  412: 'SM_VAULT_STALE_REPLICA',
+  429: 'SM_VAULT_RATE_LIMITED',
+  472: 'SM_VAULT_STANDBY',
+  473: 'SM_VAULT_STANDBY',
+  501: 'SM_VAULT_UNINITIALIZED',
+  503: 'SM_VAULT_SEALED',
+}
+
+/** Sentences of the Transit engine, the more exact ones first. */
+const TRANSIT: readonly (readonly [string, ErrorCode])[] = [
+  ['disallowed by policy (too old)', 'SM_CT_TOO_OLD'],
+  ['version is too new', 'SM_CT_TOO_NEW'],
+  ['message authentication failed', 'SM_CT_AUTH_FAILED'],
+  ["missing 'context'", 'SM_CT_AUTH_FAILED'],
+  ['invalid ciphertext', 'SM_CT_FORMAT'],
+  ['encryption key not found', 'SM_KEY_NOT_FOUND'],
+]
+
+function hintFor(code: ErrorCode, path: string, text: string): ErrorFacts {
+  if (code === 'SM_VAULT_DENIED') return { hint: deniedHint(path) }
+  if (code === 'SM_VAULT_NOT_FOUND' && text.includes('namespace not found')) {
+    return { hint: 'vault.namespace (VAULT_NAMESPACE) names a namespace that does not exist there' }
+  }
+  return {}
+}
+
+/** A policy grants the path as Vault names it: show the very stanza. */
+function deniedHint(path: string): string {
+  const capability =
+    path.includes('/keys/') && !/\/(?:rotate|config|trim)$/.test(path) ? 'read' : 'update'
+  return `grant it in a policy of the role: path "${path}" { capabilities = ["${capability}"] }`
+}
+
+/** Sentences that say more than the status does; they hold no data. */
+const KNOWN = [
+  'service account name not authorized',
+  'namespace not authorized',
+  'invalid audience (aud) claim',
+  'invalid role name',
+  'missing jwt',
+  'token is expired',
+  'no handler for route',
+  'namespace not found',
+  'claim "iss" is invalid',
+  'connection refused',
+  'i/o timeout',
+]
+
+/** The texts of an error answer, joined; for searching only. */
+function errorText(reply: Readonly<Record<string, unknown>> | undefined): string {
+  const errors = reply?.['errors']
+  return Array.isArray(errors) ? errors.filter((text) => typeof text === 'string').join('\n') : ''
+}

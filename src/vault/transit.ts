@@ -1,0 +1,109 @@
+/**
+ * Vault's Transit engine: encryption as a service. Ciphertext and key stay on their sides.
+ *
+ * @see https://developer.hashicorp.com/vault/api-docs/secret/transit
+ */
+import { SecretManagerError } from '../errors.ts'
+import type { Allowance } from '../http/budget.ts'
+import { isBase64 } from '../lib/base64.ts'
+import { isTransitKey } from '../lib/names.ts'
+import { recordField, stringField, type VaultClient } from './client.ts'
+import type { Session } from './session.ts'
+
+/** One mount of the Transit engine, used by one identity. */
+export class Transit {
+  readonly #client: VaultClient
+  readonly #session: Session
+  readonly #mount: string
+
+  constructor(client: VaultClient, session: Session, mount: string) {
+    this.#client = client
+    this.#session = session
+    this.#mount = mount
+  }
+
+  /**
+   * Decrypts one ciphertext.
+   *
+   * @param ciphertext - `vault:vN:…`
+   * @returns the plaintext's exact bytes
+   * @throws {@link SecretManagerError} SM_CT_*, SM_KEY_NOT_FOUND, SM_VAULT_*
+   */
+  async decrypt(allowance: Allowance, key: string, ciphertext: string): Promise<Uint8Array> {
+    const path = this.#path('decrypt', key)
+    const reply = await this.#post(allowance, path, { ciphertext })
+    return fromBase64(reply, path)
+  }
+
+  /**
+   * Encrypts `plaintext` with the latest version of `key`.
+   *
+   * @returns the ciphertext, `vault:vN:…`
+   * @throws {@link SecretManagerError} SM_KEY_NOT_FOUND, SM_VAULT_*
+   */
+  async encrypt(allowance: Allowance, key: string, plaintext: Uint8Array): Promise<string> {
+    const path = this.#path('encrypt', key)
+    const reply = await this.#post(allowance, path, {
+      plaintext: Buffer.from(plaintext).toString('base64'),
+    })
+    const ciphertext = stringField(reply, 'data', 'ciphertext', path)
+    // It is about to replace a document that can be opened.
+    if (/^vault:v[1-9]\d*:[A-Za-z0-9+/]+={0,2}$/.test(ciphertext)) return ciphertext
+    throw badField(path, 'ciphertext')
+  }
+
+  /**
+   * Adds a version to `key`. Sent once: a repeated rotation would add another.
+   *
+   * @returns the latest version
+   * @throws {@link SecretManagerError} SM_VAULT_DENIED, SM_VAULT_*; after a timeout the outcome is unknown: read the key
+   */
+  async rotate(allowance: Allowance, key: string): Promise<number> {
+    await this.#post(allowance, `${this.#path('keys', key)}/rotate`, {}, true)
+    return this.latestVersion(allowance, key)
+  }
+
+  /**
+   * Reads the latest version of `key`.
+   *
+   * @throws {@link SecretManagerError} SM_KEY_NOT_FOUND, SM_VAULT_*
+   */
+  async latestVersion(allowance: Allowance, key: string): Promise<number> {
+    const path = this.#path('keys', key)
+    const reply = await this.#session.use(allowance, (token) =>
+      this.#client.request(allowance, { method: 'GET', path, token }),
+    )
+    const version = recordField(reply, 'data')['latest_version']
+    if (typeof version === 'number' && version > 0) return version
+    throw badField(path, 'latest_version')
+  }
+
+  /** The last gate before a name is part of a URL. */
+  #path(operation: 'decrypt' | 'encrypt' | 'keys', key: string): string {
+    if (isTransitKey(key)) return `${this.#mount}/${operation}/${key}`
+    throw new SecretManagerError('SM_CONFIG_INVALID', 'transitKey is not the name of a Transit key')
+  }
+
+  #post(
+    allowance: Allowance,
+    path: string,
+    body: object,
+    once = false,
+  ): ReturnType<VaultClient['request']> {
+    return this.#session.use(allowance, (token) =>
+      this.#client.request(allowance, { method: 'POST', path, token, body, once }),
+    )
+  }
+}
+
+/** An empty string is base64 of an empty document; a missing one is no document. */
+function fromBase64(reply: Readonly<Record<string, unknown>>, path: string): Uint8Array {
+  const plaintext = recordField(reply, 'data')['plaintext']
+  if (typeof plaintext === 'string' && isBase64(plaintext)) return Buffer.from(plaintext, 'base64')
+  throw badField(path, 'plaintext')
+}
+
+function badField(path: string, field: string): SecretManagerError {
+  const message = `the answer to ${path} has no data.${field} of the right form`
+  return new SecretManagerError('SM_VAULT_BAD_RESPONSE', message)
+}
