@@ -1,0 +1,35 @@
+/** Plain REST against a handler in this process or a server behind a socket: provisioning need not know which. */
+
+/** What a request carries besides method and path. */
+export interface WireOptions {
+  /** `X-Vault-Token` for paths below `/v1/`, else a bearer token. */
+  readonly token?: string | undefined
+  readonly body?: unknown
+}
+
+/** An answer; `body` is parsed where it is JSON. */
+export interface WireAnswer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** Sends one request; `path` begins with `/`. */
+export type Wire = (method: string, path: string, options?: WireOptions) => Promise<WireAnswer>
+
+/** Requests to a handler; `base` is the origin that it believes it is served on. */
+export function wireOf(handle: (request: Request) => Promise<Response>, base: string): Wire {
+  return async (method, path, { token = '', body } = {}) => {
+    const credential = path.startsWith('/v1/') ? { 'x-vault-token': token } : bearer(token)
+    const headers = { 'content-type': 'application/json', ...credential }
+    const json = body === undefined ? {} : { body: JSON.stringify(body) }
+    const response = await handle(new Request(new URL(path, base), { method, headers, ...json }))
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json') === true
+    const parsed: unknown = text !== '' && isJson ? JSON.parse(text) : text
+    return { status: response.status, body: parsed }
+  }
+}
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` }
+}

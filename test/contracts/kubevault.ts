@@ -1,0 +1,450 @@
+/**
+ * The pattern end to end, by the library's public face: one suite for embedded and real servers.
+ *
+ * Each test has a namespace, mounts and keys of its own, so servers may be shared.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isSecretManagerError, names, reveal, SecretManager } from 'secretmanager'
+import type { SecretCfg, SecretDef, SecretManagerConfig } from 'secretmanager'
+import type { Runtime } from '../../src/runtime.ts'
+import {
+  encryptRaw,
+  named,
+  nativePlan,
+  originalPlan,
+  provisionKubevault,
+  putObject,
+  requestToken,
+  type KubevaultPlan,
+  type Servers,
+} from '../../src/dev/provision.ts'
+import type { Wire } from './wire.ts'
+
+/** A Vault and a Kubernetes that know each other. */
+export interface KubevaultUnderTest {
+  readonly vault: Wire
+  readonly kubernetes: Wire
+  readonly servers: Servers
+  readonly vaultUrl: string
+  /** Empty where there is no TLS. */
+  readonly vaultCaPem: string
+  readonly kubernetesUrl: string
+  readonly kubernetesCaPem: string
+  /** The world of a client of these servers, with these files and variables in it. */
+  runtime(files: Readonly<Record<string, string>>, env: Readonly<Record<string, string>>): Runtime
+  /**
+   * Requests that clients made so far, counted by the servers, without Vault's own TokenReviews; absent
+   * where they cannot count.
+   */
+  readonly calls?: () => Promise<{ readonly vault: number; readonly kubernetes: number }>
+  close(): Promise<void>
+}
+
+const POD = '/var/run/secrets/kubernetes.io/serviceaccount'
+const DOCUMENT = '{"redis_url":"redis://canary-value:6379","db":{"password":"canary-value"}}'
+
+/** Runs the suite against what `open` gives. */
+export function kubevaultContract(name: string, open: () => Promise<KubevaultUnderTest>): void {
+  describe(`KUBEVAULT on ${name}`, () => {
+    let world: KubevaultUnderTest
+    beforeAll(async () => {
+      world = await open()
+    }, 60_000)
+    afterAll(() => world.close())
+
+    /** The Python original's set-up, seen from a pod of its ServiceAccount. */
+    const original = (changes: Changes = {}): Promise<Setup> =>
+      setUp(world, originalPlan(world.servers, { ...named(unique()), ...changes }))
+    /** Ours, likewise. */
+    const native = (changes: Changes = {}): Promise<Setup> =>
+      setUp(world, nativePlan(world.servers, { ...named(unique()), ...changes }))
+
+    test("reads what the original stores, in the original's words", async () => {
+      const { plan, runtime } = await original()
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      const secrets = await sm.readSecrets(
+        'matrix-secrets',
+        plan.namespace,
+        'SECRET',
+        'secrets.json',
+        plan.transitKey,
+      )
+      const { redis_url } = secrets
+      expect(redis_url).toBe('redis://canary-value:6379')
+      expect(names(secrets)).toEqual(['redis_url', 'db'])
+      expect(reveal(secrets)).toEqual(JSON.parse(DOCUMENT))
+      expect(JSON.stringify(secrets)).not.toContain('canary')
+      expect(reveal(await sm.readSecrets(secretDef(plan)))).toEqual(JSON.parse(DOCUMENT))
+    })
+
+    test('stores ciphertext only', async () => {
+      const { plan } = await original()
+      const path = `/api/v1/namespaces/${plan.namespace}/secrets/matrix-secrets`
+      const { body } = await world.kubernetes('GET', path, { token: plan.adminToken })
+      const stored = Buffer.from(String(body.data['secrets.json']), 'base64').toString()
+      expect(stored).toMatch(/^vault:v1:/)
+      expect(JSON.stringify(body) + stored).not.toContain('canary')
+    })
+
+    test('reads by the native form, with a batch token and a policy that only decrypts', async () => {
+      const { plan, runtime } = await native()
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const secrets = await sm.readSecrets(definition(plan))
+      expect(reveal(secrets)).toEqual(JSON.parse(DOCUMENT))
+    })
+
+    test('a cold read makes 2 calls to Vault and 2 to Kubernetes; without any right at the API server, none there', async (context) => {
+      const { calls } = world
+      if (!calls) return context.skip('these servers do not count')
+      const { plan, runtime, files } = await native()
+      const counted = async (config: SecretManagerConfig, pod: Runtime): Promise<object> => {
+        const before = await calls()
+        await using sm = new SecretManager(config, { runtime: pod })
+        await sm.readSecrets(definition(plan))
+        const after = await calls()
+        return {
+          vault: after.vault - before.vault,
+          kubernetes: after.kubernetes - before.kubernetes,
+        }
+      }
+      expect(await counted(nativeConfig(world, plan), runtime)).toEqual({
+        vault: 2,
+        kubernetes: 2,
+      })
+      const mounted = await zeroRbac(world, plan, files)
+      expect(await counted(mounted.config, mounted.runtime)).toEqual({
+        vault: 2,
+        kubernetes: 0,
+      })
+    })
+
+    test('reads from a mounted volume with a projected token', async () => {
+      const { plan, files } = await native()
+      const { config, runtime } = await zeroRbac(world, plan, files)
+      await using sm = new SecretManager(config, { runtime })
+      expect(reveal(await sm.readSecrets(definition(plan)))).toEqual(JSON.parse(DOCUMENT))
+    })
+
+    test('reads a ConfigMap, and ignores the line end that an editor leaves', async () => {
+      const { plan, runtime } = await native()
+      const text = `${await encryptRaw(world.vault, plan, DOCUMENT)}\n`
+      await putObject(world.kubernetes, plan, {
+        name: 'sealed',
+        kind: 'ConfigMap',
+        data: { 'secrets.json': text },
+      })
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const secrets = await sm.readSecrets({
+        ...definition(plan),
+        secretName: 'sealed',
+        readType: 'CONFIG_MAP',
+      })
+      expect(reveal(secrets)).toEqual(JSON.parse(DOCUMENT))
+    })
+
+    test('writes what it reads, and keeps siblings, labels and annotations', async () => {
+      const { plan, runtime } = await original()
+      const path = `/api/v1/namespaces/${plan.namespace}/secrets`
+      const metadata = { name: 'shared', labels: { team: 'a' }, annotations: { note: 'b' } }
+      const sibling = Buffer.from('left alone').toString('base64')
+      await world.kubernetes('POST', path, {
+        token: plan.adminToken,
+        body: { metadata, type: 'Opaque', data: { sibling } },
+      })
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      const def = { ...secretDef(plan), secret_name: 'shared' }
+      await sm.createSecrets(def, '{"a":1}')
+      await sm.createSecrets(
+        { ...def, secret_name: 'brand-new' },
+        new TextEncoder().encode('{"a":2}'),
+      )
+      expect(reveal(await sm.readSecrets(def))).toEqual({ a: 1 })
+      expect(reveal(await sm.readSecrets({ ...def, secret_name: 'brand-new' }))).toEqual({ a: 2 })
+      const { body } = await world.kubernetes('GET', `${path}/shared`, { token: plan.adminToken })
+      expect(body.data.sibling).toBe(sibling)
+      expect(body.metadata.labels.team).toBe('a')
+      expect(body.metadata.annotations.note).toBe('b')
+    })
+
+    test('K4: refuses to write an immutable Secret, and a document that does not fit before any call', async () => {
+      const { plan, runtime } = await original()
+      const path = `/api/v1/namespaces/${plan.namespace}/secrets`
+      await world.kubernetes('POST', path, {
+        token: plan.adminToken,
+        body: { metadata: { name: 'fixed' }, immutable: true, data: {} },
+      })
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      const def = { ...secretDef(plan), secret_name: 'fixed' }
+      expect(await codeOf(sm.createSecrets(def, '{}'))).toBe('SM_K8S_REJECTED')
+      expect(await codeOf(sm.createSecrets(def, new Uint8Array(786_396)))).toBe('SM_TOO_LARGE')
+    })
+
+    test('readBytes gives binary documents byte for byte, up to the largest that fits', async () => {
+      const { plan, runtime } = await original()
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      const def = { ...secretDef(plan), secret_name: 'binary' }
+      const binary = Uint8Array.from({ length: 786_395 }, (_, index) => (index * 31) % 256)
+      await sm.createSecrets(def, binary)
+      expect(Buffer.compare(await sm.readBytes(def), binary)).toBe(0)
+      expect(await codeOf(sm.readSecrets(def))).toMatch(/^SM_PAYLOAD_INVALID|SM_TOO_LARGE$/)
+    })
+
+    test('I9: an empty dictionary is one only where {} is stored', async () => {
+      const { plan, runtime } = await original()
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      const def = { ...secretDef(plan), secret_name: 'empty' }
+      await sm.createSecrets(def, '{}')
+      expect(names(await sm.readSecrets(def))).toEqual([])
+      await sm.createSecrets(def, '')
+      expect(await codeOf(sm.readSecrets(def))).toBe('SM_PAYLOAD_INVALID')
+    })
+
+    test('rotates the key: old documents stay readable, new ones use the new version', async () => {
+      const { plan, runtime } = await original()
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      expect(await sm.rotateKey(plan.transitKey)).toBe(2)
+      expect(names(await sm.readSecrets(secretDef(plan)))).toEqual(['redis_url', 'db'])
+      await sm.createSecrets({ ...secretDef(plan), secret_name: 'later' }, '{}')
+      expect(await sm.readK8sSecret({ ...secretDef(plan), secret_name: 'later' })).toMatch(
+        /^vault:v2:/,
+      )
+    })
+
+    test("the pattern's steps one by one", async () => {
+      const { plan, runtime } = await original()
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      await sm.connectToK8s()
+      const claims = claimsOf(await sm.getK8sServiceAccountToken())
+      expect(claims.aud).toEqual(['https://kubernetes.default.svc'])
+      expect(claims.exp - claims.iat).toBe(600)
+      await sm.connectToVault()
+      const ciphertext = await sm.readK8sSecret(secretDef(plan))
+      const document = await sm.decryptDataWithVault(plan.transitKey, ciphertext)
+      expect(reveal(sm.loadJsonSecrets(document))).toEqual(JSON.parse(DOCUMENT))
+    })
+
+    test('V7: tokens of 1 s serve one read each', async () => {
+      const { plan, runtime } = await original({ tokenTtl: '1s' })
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      for (let read = 0; read < 3; read++) {
+        expect(names(await sm.readSecrets(secretDef(plan)))).toEqual(['redis_url', 'db'])
+        await runtime.sleep(600)
+      }
+    })
+
+    test('V8: a login that is refused says role, audience and ServiceAccount', async () => {
+      const { plan, runtime } = await native()
+      const config = nativeConfig(world, plan)
+      const auth = { ...config.vault.auth, audience: 'elsewhere' }
+      await using sm = new SecretManager(
+        { ...config, vault: { ...config.vault, auth } },
+        { runtime },
+      )
+      const error = await failure(sm.readSecrets(definition(plan)))
+      expect(error.code).toBe('SM_AUTH_DENIED')
+      expect(error.message).toContain(`role "${plan.role}"`)
+      expect(error.message).toContain('elsewhere')
+      expect(error.message).toContain(
+        `system:serviceaccount:${plan.namespace}:${plan.serviceAccount}`,
+      )
+      expect(error.hint).toContain(`vault read auth/${plan.authMount}/role/${plan.role}`)
+    })
+
+    test('V13, V17: a wrong key is named, and none is created', async () => {
+      const { plan, runtime } = await native()
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const error = await failure(sm.readSecrets({ ...definition(plan), transitKey: 'typo' }))
+      expect(error.code).toBe('SM_VAULT_DENIED')
+      expect(error.hint).toContain(`path "${plan.transitMount}/decrypt/typo"`)
+      const { body } = await world.vault('LIST', `/v1/${plan.transitMount}/keys`, {
+        token: plan.rootToken,
+      })
+      expect(body.data.keys).toContain(plan.transitKey)
+      expect(body.data.keys).not.toContain('typo')
+    })
+
+    test('V13: each reason for which a ciphertext does not open has its code', async () => {
+      const { plan, runtime } = await original()
+      await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+      const ciphertext = await sm.readK8sSecret(secretDef(plan))
+      const changed =
+        ciphertext.slice(0, -6) + (ciphertext.at(-6) === 'A' ? 'B' : 'A') + ciphertext.slice(-5)
+      const decrypt = (text: string): Promise<string> =>
+        codeOf(sm.decryptDataWithVault(plan.transitKey, text))
+      expect(await decrypt(changed)).toBe('SM_CT_AUTH_FAILED')
+      expect(await decrypt('junk')).toBe('SM_CT_FORMAT')
+      expect(await decrypt(ciphertext.replace('vault:v1:', 'vault:v9:'))).toBe('SM_CT_TOO_NEW')
+      await sm.rotateKey(plan.transitKey)
+      const config = { min_decryption_version: 2 }
+      await world.vault('POST', `/v1/${plan.transitMount}/keys/${plan.transitKey}/config`, {
+        token: plan.rootToken,
+        body: config,
+      })
+      expect(await decrypt(ciphertext)).toBe('SM_CT_TOO_OLD')
+    })
+
+    test('K3: a right that is missing at the API server is named with the command that grants it', async () => {
+      const { plan, runtime } = await native({ rules: tokenOnly })
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const error = await failure(sm.readSecrets(definition(plan)))
+      expect(error.code).toBe('SM_K8S_DENIED')
+      expect(error.hint).toContain('--verb=get --resource=secrets --resource-name=matrix-secrets')
+      expect(error.hint).toContain(`--serviceaccount=${plan.namespace}:${plan.serviceAccount}`)
+    })
+
+    test('K4: what is not there is named', async () => {
+      const { plan, runtime } = await native()
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      expect(await codeOf(sm.readSecrets({ ...definition(plan), secretName: 'none' }))).toBe(
+        'SM_K8S_NOT_FOUND',
+      )
+      const missing = await failure(sm.readSecrets({ ...definition(plan), readKey: 'other.json' }))
+      expect(missing.code).toBe('SM_KEY_MISSING')
+      expect(missing.hint).toContain('secrets.json')
+    })
+
+    test('close revokes a service token that would live on, and is safe to repeat', async () => {
+      const { plan, runtime } = await original({ tokenTtl: '1h' })
+      const sm = new SecretManager(secretCfg(world, plan), { runtime })
+      await sm.connectToVault()
+      const alive = async (): Promise<number> => (await accessorsOf(world, plan)).length
+      expect(await alive()).toBe(1)
+      await sm.close()
+      await sm.close()
+      expect(await alive()).toBe(0)
+      expect(await codeOf(sm.connectToVault())).toBe('SM_CLOSED')
+    })
+  })
+}
+
+const tokenOnly = [{ apiGroups: [''], resources: ['serviceaccounts/token'], verbs: ['create'] }]
+
+type Changes = Partial<KubevaultPlan>
+
+let count = 0
+/** A name that no other test on these servers has. */
+function unique(): string {
+  count += 1
+  return `kv-${process.pid}-${Date.now().toString(36)}-${count}`
+}
+
+interface Setup {
+  readonly plan: KubevaultPlan
+  readonly runtime: Runtime
+  readonly files: Readonly<Record<string, string>>
+}
+
+async function setUp(world: KubevaultUnderTest, plan: KubevaultPlan): Promise<Setup> {
+  await provisionKubevault(world.vault, world.kubernetes, plan)
+  const data = { 'secrets.json': await encryptRaw(world.vault, plan, DOCUMENT) }
+  await putObject(world.kubernetes, plan, { name: 'matrix-secrets', data })
+  const files = {
+    [`${POD}/token`]: await requestToken(world.kubernetes, plan),
+    [`${POD}/ca.crt`]: world.kubernetesCaPem,
+    [`${POD}/namespace`]: plan.namespace,
+  }
+  const { hostname, port } = new URL(world.kubernetesUrl)
+  const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port }
+  return { plan, files, runtime: world.runtime(files, env) }
+}
+
+async function zeroRbac(
+  world: KubevaultUnderTest,
+  plan: KubevaultPlan,
+  files: Readonly<Record<string, string>>,
+): Promise<{ config: SecretManagerConfig; runtime: Runtime }> {
+  const mounted = {
+    ...files,
+    '/run/vault/token': await requestToken(world.kubernetes, { ...plan, audiences: ['vault'] }),
+    '/etc/sealed/secrets.json': await encryptRaw(world.vault, plan, DOCUMENT),
+  }
+  const config = nativeConfig(world, plan)
+  const auth = { ...config.vault.auth, jwtFile: '/run/vault/token' }
+  return {
+    config: { vault: { ...config.vault, auth }, kubernetes: { mountedAt: '/etc/sealed' } },
+    runtime: world.runtime(mounted, {}),
+  }
+}
+
+function secretCfg(world: KubevaultUnderTest, plan: KubevaultPlan): SecretCfg {
+  return {
+    SOURCE: 'KUBEVAULT',
+    kube_config: null,
+    service_account: plan.serviceAccount,
+    namespace: plan.namespace,
+    vault_url: world.vaultUrl,
+    role: plan.role,
+    ca_cert: '/etc/vault/ca.crt',
+  }
+}
+
+function secretDef(plan: KubevaultPlan): SecretDef {
+  return {
+    transit_key: plan.transitKey,
+    namespace: plan.namespace,
+    secret_name: 'matrix-secrets',
+    read_type: 'SECRET',
+    read_key: 'secrets.json',
+  }
+}
+
+function nativeConfig(world: KubevaultUnderTest, plan: KubevaultPlan): SecretManagerConfig {
+  return {
+    vault: {
+      url: world.vaultUrl,
+      ...(world.vaultCaPem !== '' && { caCert: { pem: world.vaultCaPem } }),
+      transitMount: plan.transitMount,
+      auth: { method: 'kubernetes', role: plan.role, mount: plan.authMount },
+    },
+    startup: { wait: '5s' },
+  }
+}
+
+function definition(plan: KubevaultPlan): {
+  secretName: string
+  readKey: string
+  transitKey: string
+  format: 'raw'
+} {
+  return {
+    secretName: 'matrix-secrets',
+    readKey: 'secrets.json',
+    transitKey: plan.transitKey,
+    format: 'raw',
+  }
+}
+
+/** Accessors of the live tokens of the plan's role. */
+async function accessorsOf(world: KubevaultUnderTest, plan: KubevaultPlan): Promise<string[]> {
+  const token = plan.rootToken
+  const { body } = await world.vault('LIST', '/v1/auth/token/accessors', { token })
+  const roles = await Promise.all(
+    (body.data.keys as string[]).map(async (accessor) => {
+      const answer = await world.vault('POST', '/v1/auth/token/lookup-accessor', {
+        token,
+        body: { accessor },
+      })
+      return answer.body.data?.meta?.role === plan.role ? [accessor] : []
+    }),
+  )
+  return roles.flat()
+}
+
+function claimsOf(jwt: string): { aud: string[]; exp: number; iat: number } {
+  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as never
+}
+
+async function failure(
+  promise: Promise<unknown>,
+): Promise<import('secretmanager').SecretManagerError> {
+  const error: unknown = await promise.then(
+    () => 'it succeeded',
+    (reason: unknown) => reason,
+  )
+  if (isSecretManagerError(error)) return error
+  throw new Error(`expected a SecretManagerError, got ${String(error)}`)
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return (await failure(promise)).code
+}

@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe } from 'vitest'
+import { prepareKubernetes } from '../contracts/vault-kubernetes-fixture.ts'
+import { vaultContract } from '../contracts/vault.ts'
+import { wireOfUrl, type Wire } from '../contracts/wire.ts'
+import { binaryOf, freePort, removeDirectory, serverDirectory, serversPresent } from './servers.ts'
+import { startProcess } from './servers/process.ts'
+import { sharedServers } from './shared.ts'
+
+describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () => {
+  vaultContract('OpenBao', async () => {
+    const { vault, kubernetes, vaultWire, kubernetesWire } = sharedServers()
+    return {
+      wire: vaultWire,
+      rootToken: vault.rootToken,
+      kubernetes: await prepareKubernetes(kubernetesWire, {
+        host: kubernetes.url,
+        caPem: kubernetes.caPem,
+        adminToken: kubernetes.adminToken,
+      }),
+      uninitialized: startUninitialized,
+      pass: (ms) => delay(ms),
+      close: () => Promise.resolve(),
+    }
+  })
+})
+
+/** An OpenBao in memory that nobody has initialised; the harness gives only initialised ones. */
+async function startUninitialized(): Promise<{ wire: Wire; close(): Promise<void> }> {
+  const directory = await serverDirectory('bao')
+  const port = await freePort()
+  const config = join(directory, 'bao.hcl')
+  const listener = `listener "tcp" { address = "127.0.0.1:${port}", tls_disable = true }`
+  await writeFile(
+    config,
+    `storage "inmem" {}\n${listener}\napi_addr = "http://127.0.0.1:${port}"\n`,
+  )
+  const wire = wireOfUrl(`http://127.0.0.1:${port}`)
+  const server = await startProcess({
+    name: 'bao',
+    command: binaryOf('bao') ?? 'bao',
+    args: ['server', `-config=${config}`, '-log-level=warn'],
+    directory,
+    ready: () =>
+      wire('GET', '/v1/sys/health').then(
+        ({ status }) => status === 501,
+        () => false,
+      ),
+  })
+  return {
+    wire,
+    close: async () => {
+      await server.stop()
+      await removeDirectory(directory)
+    },
+  }
+}
