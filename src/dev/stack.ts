@@ -2,15 +2,9 @@
 import { randomBytes } from 'node:crypto'
 
 import { createKubernetes, type EmbeddedKubernetes } from './kubernetes/index.ts'
-import {
-  encryptRaw,
-  nativePlan,
-  originalPlan,
-  provisionKubevault,
-  putObject,
-  type KubevaultPlan,
-  type Servers,
-} from './provision.ts'
+import { nativePlan, originalPlan, type KubevaultPlan, type Servers } from './plan.ts'
+import { encryptRaw, putObject } from './operator.ts'
+import { provisionKubevault } from './provision.ts'
 import { createVault, type EmbeddedVault } from './vault/vault.ts'
 import { wireOf, type Wire } from './wire.ts'
 

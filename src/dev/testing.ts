@@ -4,16 +4,18 @@
  */
 import type { SecretDefinition, SecretManagerConfig } from '../config/types.ts'
 import { systemRuntime, type Runtime } from '../runtime.ts'
-import { requestToken } from './provision.ts'
+import { podRuntime } from './pod.ts'
+import { requestToken } from './operator.ts'
 import {
   createStack,
   DATA_KEY,
   KUBERNETES_ORIGIN,
   provisionStack,
   sealDictionary,
+  type Stack,
   VAULT_ORIGIN,
 } from './stack.ts'
-import { inProcessTransport } from './transport.ts'
+import { inProcessTransport, type Handler } from './transport.ts'
 
 /** What a test begins with. */
 export interface TestStackOptions {
@@ -38,9 +40,6 @@ export interface TestStack {
   unsealVault(): Promise<void>
 }
 
-const NAMESPACE = 'app'
-const POD_FILES = '/var/run/secrets/kubernetes.io/serviceaccount'
-
 /**
  * Starts a stack, provisioned with least privilege: role and ServiceAccount `app`, namespace `app`,
  * audience `vault`, batch tokens of 10 s, a policy that only decrypts.
@@ -63,7 +62,11 @@ export async function createTestStack(options: TestStackOptions = {}): Promise<T
   }
   return {
     config: configOf(plan),
-    runtime: podRuntime(stack, calls, await requestToken(stack.kubernetesWire, plan)),
+    runtime: podRuntime(networkOf(stack, calls), {
+      apiServer: KUBERNETES_ORIGIN,
+      namespace: plan.namespace,
+      token: await requestToken(stack.kubernetesWire, plan),
+    }),
     calls,
     definition: (secretName) => ({
       secretName,
@@ -83,34 +86,20 @@ function configOf({ role }: { readonly role: string }): SecretManagerConfig {
   return { vault: { url: VAULT_ORIGIN, auth: { method: 'kubernetes', role } } }
 }
 
-/** The real clock, an environment and files of a pod, and no network but the two servers. */
-function podRuntime(
-  { vault, kubernetes }: ReturnType<typeof createStack>,
+/** The real clock, no network but the two servers, and each request counted as it arrives. */
+function networkOf(
+  { vault, kubernetes }: Stack,
   calls: { vault: number; kubernetes: number },
-  token: string,
 ): Runtime {
-  const handlers = new Map([
-    [VAULT_ORIGIN, (request: Request) => (calls.vault++, vault.handle(request))],
-    [KUBERNETES_ORIGIN, (request: Request) => (calls.kubernetes++, kubernetes.handle(request))],
-  ])
-  const { hostname, port } = new URL(KUBERNETES_ORIGIN)
-  const env = new Map([
-    ['KUBERNETES_SERVICE_HOST', hostname],
-    ['KUBERNETES_SERVICE_PORT', port],
-  ])
-  const files = new Map([
-    [`${POD_FILES}/token`, token],
-    [`${POD_FILES}/namespace`, NAMESPACE],
-  ])
-  return {
-    ...systemRuntime(inProcessTransport(handlers)),
-    env: (name) => env.get(name),
-    readFile: (path) => readFrom(files, path),
+  const count = (server: 'vault' | 'kubernetes', handle: Handler): Handler => {
+    return (request) => {
+      calls[server] += 1
+      return handle(request)
+    }
   }
-}
-
-function readFrom(files: ReadonlyMap<string, string>, path: string): Promise<Uint8Array> {
-  const text = files.get(path)
-  if (text !== undefined) return Promise.resolve(Buffer.from(text))
-  return Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
+  const handlers = new Map([
+    [VAULT_ORIGIN, count('vault', (request) => vault.handle(request))],
+    [KUBERNETES_ORIGIN, count('kubernetes', (request) => kubernetes.handle(request))],
+  ])
+  return systemRuntime(inProcessTransport(handlers))
 }

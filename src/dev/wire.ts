@@ -1,4 +1,5 @@
 /** Plain REST against a handler in this process or a server behind a socket: provisioning need not know which. */
+import { isRecord } from '../lib/record.ts'
 
 /** What a request carries besides method and path. */
 export interface WireOptions {
@@ -32,4 +33,19 @@ export function wireOf(handle: (request: Request) => Promise<Response>, base: st
 
 function bearer(token: string): Record<string, string> {
   return { authorization: `Bearer ${token}` }
+}
+
+/** @throws on any answer that is not a success, with its body: these servers hold nothing that matters */
+export function expect2xx(method: string, path: string, { status, body }: WireAnswer): void {
+  if (status < 200 || status > 299) {
+    throw new Error(`${method} ${path}: ${status} ${JSON.stringify(body)}`)
+  }
+}
+
+/** A string within an answer. @throws where there is none */
+export function stringAt(body: unknown, section: string, field: string): string {
+  const inner = isRecord(body) ? body[section] : undefined
+  const value = isRecord(inner) ? inner[field] : undefined
+  if (typeof value === 'string') return value
+  throw new Error(`the answer has no ${section}.${field}`)
 }

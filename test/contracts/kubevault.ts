@@ -8,16 +8,14 @@ import { isSecretManagerError, names, reveal, SecretManager } from 'secretmanage
 import type { SecretCfg, SecretDef, SecretManagerConfig } from 'secretmanager'
 import type { Runtime } from '../../src/runtime.ts'
 import {
-  encryptRaw,
   named,
   nativePlan,
   originalPlan,
-  provisionKubevault,
-  putObject,
-  requestToken,
   type KubevaultPlan,
   type Servers,
-} from '../../src/dev/provision.ts'
+} from '../../src/dev/plan.ts'
+import { encryptRaw, putObject, requestToken } from '../../src/dev/operator.ts'
+import { provisionKubevault } from '../../src/dev/provision.ts'
 import type { Wire } from './wire.ts'
 
 /** A Vault and a Kubernetes that know each other. */

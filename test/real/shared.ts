@@ -3,7 +3,7 @@ import { inject } from 'vitest'
 import { wireOfUrl } from '../contracts/wire.ts'
 import type { Wire } from '../contracts/wire.ts'
 import type { SharedServers } from './global-setup.ts'
-import type { Servers } from '../../src/dev/provision.ts'
+import type { Servers } from '../../src/dev/plan.ts'
 
 /** A shared OpenBao and API server, as a test uses them. */
 export interface Shared extends SharedServers {

@@ -5,8 +5,9 @@ import { describe } from 'vitest'
 import { prepareKubernetes } from '../contracts/vault-kubernetes-fixture.ts'
 import { vaultContract } from '../contracts/vault.ts'
 import { wireOfUrl, type Wire } from '../contracts/wire.ts'
-import { binaryOf, freePort, removeDirectory, serverDirectory, serversPresent } from './servers.ts'
-import { startProcess } from './servers/process.ts'
+import { serversPresent } from './servers.ts'
+import { requireBinary } from './servers/binaries.ts'
+import { freePort, removeDirectory, serverDirectory, startProcess } from './servers/process.ts'
 import { sharedServers } from './shared.ts'
 
 describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () => {
@@ -40,7 +41,7 @@ async function startUninitialized(): Promise<{ wire: Wire; close(): Promise<void
   const wire = wireOfUrl(`http://127.0.0.1:${port}`)
   const server = await startProcess({
     name: 'bao',
-    command: binaryOf('bao') ?? 'bao',
+    command: requireBinary('bao'),
     args: ['server', `-config=${config}`, '-log-level=warn'],
     directory,
     ready: () =>

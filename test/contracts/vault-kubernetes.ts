@@ -1,0 +1,259 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { DENIED, unique, type ClientSource } from './vault-under-test.ts'
+import type { WireAnswer } from './wire.ts'
+
+/** The Kubernetes auth method. */
+export function kubernetesAuthSuite(client: ClientSource): void {
+  describe('kubernetes auth', () => {
+    const method = unique('kubernetes')
+    const names = ['web']
+    let namespaces: readonly string[] = []
+
+    beforeAll(async () => {
+      const vault = client()
+      const { kubernetes } = vault.world
+      namespaces = [kubernetes.namespace]
+      await vault.done('POST', `sys/auth/${method}`, { type: 'kubernetes' })
+      await vault.done('POST', `auth/${method}/config`, {
+        kubernetes_host: kubernetes.host,
+        kubernetes_ca_cert: kubernetes.caPem,
+        token_reviewer_jwt: kubernetes.reviewerToken,
+        disable_local_ca_jwt: true,
+      })
+    })
+
+    const role = async (settings: object = {}): Promise<string> => {
+      const name = unique('role')
+      await client().done('POST', `auth/${method}/role/${name}`, {
+        bound_service_account_names: names,
+        bound_service_account_namespaces: namespaces,
+        audience: 'vault',
+        token_policies: ['app'],
+        token_ttl: '60s',
+        token_max_ttl: '180s',
+        ...settings,
+      })
+      return name
+    }
+    const login = (body: object): Promise<WireAnswer> =>
+      client().call('POST', `auth/${method}/login`, body, null)
+    const loginOf = async (roleName: string, account: 'web' | 'other', audience: string) => {
+      const jwt = await client().world.kubernetes.token(account, [audience])
+      return login({ role: roleName, jwt })
+    }
+    const errorOf = ({ status, body }: WireAnswer): readonly [number, unknown] => [
+      status,
+      body.errors,
+    ]
+
+    test('shows its configuration without the reviewer token', async () => {
+      const { host, caPem } = client().world.kubernetes
+      expect(await client().data('GET', `auth/${method}/config`)).toEqual({
+        disable_iss_validation: true,
+        disable_local_ca_jwt: true,
+        issuer: '',
+        kubernetes_ca_cert: caPem,
+        kubernetes_host: host,
+        pem_keys: [],
+        token_reviewer_jwt_set: true,
+      })
+    })
+
+    test.each([
+      [{}, 'no host provided'],
+      [
+        { kubernetes_host: 'https://127.0.0.1', disable_local_ca_jwt: true },
+        'kubernetes_ca_cert must be given when disable_local_ca_jwt is true',
+      ],
+      [
+        { kubernetes_host: 'https://127.0.0.1' },
+        'open /var/run/secrets/kubernetes.io/serviceaccount/ca.crt: no such file or directory',
+      ],
+    ])('refuses the configuration %j', async (body, error) => {
+      const vault = client()
+      const other = unique('kubernetes')
+      await vault.done('POST', `sys/auth/${other}`, { type: 'kubernetes' })
+      await vault.refused(['GET', `auth/${other}/config`], 404)
+      await vault.refused(['POST', `auth/${other}/config`, body], 400, error)
+    })
+
+    const bound = { bound_service_account_names: 'web', bound_service_account_namespaces: 'app' }
+    test.each([
+      [{}, '"bound_service_account_names" can not be empty'],
+      [
+        { bound_service_account_names: ['web'] },
+        '"bound_service_account_namespaces" can not be empty if ' +
+          '"bound_service_account_namespace_selector" is not set',
+      ],
+      [{ ...bound, bound_service_account_names: ['web', '*'] }, 'can not mix "*" with values'],
+      [{ ...bound, bound_service_account_namespaces: 'a,*' }, 'can not mix "*" with values'],
+      [
+        { ...bound, token_ttl: '10m', token_max_ttl: '1m' },
+        "'token_ttl' cannot be greater than 'token_max_ttl'",
+      ],
+      [
+        { ...bound, token_ttl: 'zz' },
+        'error converting input for field "token_ttl": time: invalid duration "zz"',
+      ],
+      [{ ...bound, token_type: 'zz' }, `invalid 'token_type' value "zz"`],
+      [
+        { ...bound, token_type: 'batch', token_num_uses: 3 },
+        "'token_type' cannot be 'batch' or 'default_batch' when set to generate tokens with " +
+          'limited use count',
+      ],
+      [
+        { ...bound, alias_name_source: 'zz' },
+        'invalid alias_name_source, must be one of: serviceaccount_uid, serviceaccount_name',
+      ],
+    ])('refuses the role %j', async (settings, error) => {
+      const path = `auth/${method}/role/${unique('role')}`
+      await client().refused(['POST', path, settings], 400, error)
+      await client().refused(['GET', path], 404)
+    })
+
+    test('keeps roles by lower-case name, under new and old field names', async () => {
+      const vault = client()
+      const name = await role({
+        token_ttl: undefined,
+        token_max_ttl: undefined,
+        ttl: 60,
+        policies: 'b,a',
+      })
+      const path = `auth/${method}/role/${name}`
+      expect(await vault.data('GET', path)).toMatchObject({
+        bound_service_account_names: names,
+        audience: 'vault',
+        alias_name_source: 'serviceaccount_uid',
+        token_policies: ['app'],
+        policies: ['app'],
+        token_ttl: 60,
+        ttl: 60,
+        token_type: 'default',
+        token_no_default_policy: false,
+      })
+      const upper = `auth/${method}/role/${name.toUpperCase()}`
+      await vault.done('POST', upper, { audience: 'else' })
+      expect(await vault.data('GET', path)).toMatchObject({ audience: 'else', token_ttl: 60 })
+      expect((await vault.data('LIST', `auth/${method}/role`)).keys).toContain(name)
+      await vault.done('DELETE', path)
+      await vault.done('DELETE', path)
+      await vault.refused(['GET', path], 404)
+    })
+
+    test('gives a service token to the ServiceAccount that the role names', async () => {
+      const vault = client()
+      const { namespace } = vault.world.kubernetes
+      const name = await role()
+      const { status, body } = await loginOf(name, 'web', 'vault')
+      expect(status).toBe(200)
+      const metadata = {
+        role: name,
+        service_account_name: 'web',
+        service_account_namespace: namespace,
+        service_account_secret_name: '',
+        service_account_uid: expect.any(String),
+      }
+      expect(body.auth).toMatchObject({
+        policies: ['app', 'default'],
+        metadata,
+        lease_duration: 60,
+        renewable: true,
+        token_type: 'service',
+        orphan: true,
+        num_uses: 0,
+      })
+      const token = body.auth.client_token
+      expect(await vault.data('GET', 'auth/token/lookup-self', undefined, token)).toMatchObject({
+        display_name: `${method}-${namespace}-web`,
+        path: `auth/${method}/login`,
+        entity_id: body.auth.entity_id,
+        creation_ttl: 60,
+        meta: metadata,
+      })
+      const again = await loginOf(name, 'web', 'vault')
+      expect(again.body.auth.entity_id).toBe(body.auth.entity_id)
+      const increment = { increment: '1h' }
+      const renewed = await vault.call('POST', 'auth/token/renew-self', increment, token)
+      expect(renewed.body.auth.lease_duration).toBeLessThanOrEqual(180)
+      expect(renewed.body.auth.lease_duration).toBeGreaterThan(170)
+    })
+
+    test('gives batch tokens of seconds that can do only what the policy says', async () => {
+      const vault = client()
+      const name = await role({
+        token_type: 'batch',
+        token_ttl: '10s',
+        token_no_default_policy: true,
+      })
+      const { body } = await loginOf(name, 'web', 'vault')
+      expect(body.auth).toMatchObject({
+        accessor: '',
+        policies: ['app'],
+        lease_duration: 10,
+        renewable: false,
+        token_type: 'batch',
+      })
+      const token = body.auth.client_token
+      expect(token).toMatch(/^b\./)
+      for (const path of ['lookup-self', 'renew-self', 'revoke-self']) {
+        const verb = path === 'lookup-self' ? 'GET' : 'POST'
+        await vault.refused([verb, `auth/token/${path}`, undefined, token], 403, DENIED)
+      }
+    })
+
+    test('lets a role without audience take the token as it is', async () => {
+      expect((await loginOf(await role({ audience: '' }), 'web', 'vault')).status).toBe(200)
+    })
+
+    test.each([
+      [{ bound_service_account_names: ['w*'] }],
+      [{ bound_service_account_names: ['*'], bound_service_account_namespaces: ['*'] }],
+    ])('matches the globs of %j', async (settings) => {
+      expect((await loginOf(await role(settings), 'web', 'vault')).status).toBe(200)
+    })
+
+    test('says what is wrong with the audience, the name and the namespace', async () => {
+      const audience =
+        'invalid audience (aud) claim: audience claim does not match any expected audience'
+      const name = await role()
+      expect(errorOf(await loginOf(name, 'web', 'elsewhere'))).toEqual([403, [audience]])
+      const account = [403, ['service account name not authorized']]
+      expect(errorOf(await loginOf(name, 'other', 'vault'))).toEqual(account)
+      const foreign = await role({ bound_service_account_namespaces: ['elsewhere'] })
+      const namespace = [403, ['namespace not authorized']]
+      expect(errorOf(await loginOf(foreign, 'web', 'vault'))).toEqual(namespace)
+    })
+
+    test('does not say what is wrong with the token itself', async () => {
+      const name = await role()
+      const jwt = await client().world.kubernetes.token('web', ['vault'])
+      const forged = `${jwt.slice(0, jwt.lastIndexOf('.'))}.${Buffer.alloc(256).toString('base64url')}`
+      for (const bad of ['a.b.c', 'junk', forged]) {
+        expect(errorOf(await login({ role: name, jwt: bad }))).toEqual([403, ['permission denied']])
+      }
+    })
+
+    test('refuses what is incomplete', async () => {
+      const name = await role()
+      expect(errorOf(await login({ role: name }))).toEqual([400, ['missing jwt']])
+      expect(errorOf(await login({ jwt: 'a.b.c' }))).toEqual([400, ['missing role']])
+      const unknown = [400, ['invalid role name "nope"']]
+      expect(errorOf(await login({ role: 'nope', jwt: 'a.b.c' }))).toEqual(unknown)
+      const body = { role: name, jwt: 'a.b.c' }
+      const nowhere = await client().call('POST', 'auth/no-such-mount/login', body, null)
+      expect(errorOf(nowhere)).toEqual([403, ['permission denied']])
+      const get = await client().call('GET', `auth/${method}/login`, undefined, null)
+      expect(errorOf(get)).toEqual([405, ['unsupported operation']])
+    })
+
+    test('counts the uses that the role allows', async () => {
+      const { body } = await loginOf(await role({ token_num_uses: 1 }), 'web', 'vault')
+      expect(body.auth.num_uses).toBe(1)
+      const vault = client()
+      const token = body.auth.client_token
+      await vault.data('GET', 'auth/token/lookup-self', undefined, token)
+      const self = 'auth/token/lookup-self'
+      await vault.refused(['GET', self, undefined, token], 403, 'permission denied')
+    })
+  })
+}

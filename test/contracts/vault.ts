@@ -1,0 +1,40 @@
+/**
+ * What Vault answers: one suite for the embedded Vault and for real ones.
+ *
+ * Statuses and error texts are those of OpenBao 2.4.0. Where the embedded Vault differs from a real
+ * one, the embedded one is wrong.
+ */
+import { afterAll, beforeAll, describe } from 'vitest'
+import { kubernetesAuthSuite } from './vault-kubernetes.ts'
+import { policySuite } from './vault-policies.ts'
+import { sealSuite } from './vault-seal.ts'
+import { systemSuite } from './vault-system.ts'
+import { tokenSuite } from './vault-tokens.ts'
+import { transitKeySuite } from './vault-transit-keys.ts'
+import { transitSuite } from './vault-transit.ts'
+import { VaultClient, type VaultUnderTest } from './vault-under-test.ts'
+
+export type { KubernetesOfVault, VaultUnderTest } from './vault-under-test.ts'
+
+/** Runs the suite against what `open` gives. Mounts, keys and policies are its own: it may be shared. */
+export function vaultContract(name: string, open: () => Promise<VaultUnderTest>): void {
+  describe(`Vault contract on ${name}`, () => {
+    let world: VaultUnderTest | undefined
+    beforeAll(async () => {
+      world = await open()
+    }, 60_000)
+    afterAll(() => world?.close())
+
+    const client = (): VaultClient => {
+      if (!world) throw new Error('the server did not open')
+      return new VaultClient(world)
+    }
+    systemSuite(client)
+    sealSuite(client)
+    policySuite(client)
+    tokenSuite(client)
+    transitKeySuite(client)
+    transitSuite(client)
+    kubernetesAuthSuite(client)
+  })
+}
