@@ -35,6 +35,8 @@ export interface KubevaultUnderTest {
    * where they cannot count.
    */
   readonly calls?: () => Promise<{ readonly vault: number; readonly kubernetes: number }>
+  /** Whether Vault's audit log has a request of this id; absent where there is no such log. */
+  readonly isAudited?: (requestId: string) => Promise<boolean>
   close(): Promise<void>
 }
 
@@ -259,6 +261,18 @@ export function kubevaultContract(name: string, open: () => Promise<KubevaultUnd
       })
       expect(body.data.keys).toContain(plan.transitKey)
       expect(body.data.keys).not.toContain('typo')
+    })
+
+    test("the request id of an error joins Vault's audit log", async (context) => {
+      if (!world.isAudited) return context.skip('no audit log here')
+      // As docs/errors.md tells the operator: by default no header is written to the log.
+      const header = '/v1/sys/config/auditing/request-headers/x-correlation-id'
+      const { rootToken: token } = world.servers
+      await world.vault('PUT', header, { token, body: { hmac: false } })
+      const { plan, runtime } = await native()
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const error = await failure(sm.readSecrets({ ...definition(plan), transitKey: 'typo' }))
+      expect(await world.isAudited(error.requestId ?? 'none')).toBe(true)
     })
 
     test('V13: each reason for which a ciphertext does not open has its code', async () => {
