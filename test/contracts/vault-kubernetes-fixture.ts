@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { unique, type KubernetesOfVault } from './vault-under-test.ts'
+import { unique, type KubernetesOfVault, type VaultClient } from './vault-under-test.ts'
 import type { Wire } from './wire.ts'
 
 /** Makes in an API server what the contract of kubernetes auth needs. */
@@ -43,4 +43,35 @@ export async function prepareKubernetes(
   // No audiences: that of the API server itself, which has to accept the reviewer.
   const reviewerToken = await tokenOf('reviewer', [])
   return { host, caPem, reviewerToken, namespace, token: tokenOf }
+}
+
+/** Enables the auth method at a mount, with the API server of the contract behind it. */
+export async function configureKubernetes(vault: VaultClient, method: string): Promise<void> {
+  const { kubernetes } = vault.world
+  await vault.done('POST', `sys/auth/${method}`, { type: 'kubernetes' })
+  await vault.done('POST', `auth/${method}/config`, {
+    kubernetes_host: kubernetes.host,
+    kubernetes_ca_cert: kubernetes.caPem,
+    token_reviewer_jwt: kubernetes.reviewerToken,
+    disable_local_ca_jwt: true,
+  })
+}
+
+/** Writes a role for the ServiceAccount `web` and audience `vault`; gives its name. */
+export async function writeRole(
+  vault: VaultClient,
+  method: string,
+  settings: object,
+): Promise<string> {
+  const name = unique('role')
+  await vault.done('POST', `auth/${method}/role/${name}`, {
+    bound_service_account_names: ['web'],
+    bound_service_account_namespaces: [vault.world.kubernetes.namespace],
+    audience: 'vault',
+    token_policies: ['app'],
+    token_ttl: '60s',
+    token_max_ttl: '180s',
+    ...settings,
+  })
+  return name
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createKubernetes } from '../../src/dev/kubernetes/index.ts'
-import { createVault } from '../../src/dev/vault/vault.ts'
+import { createVault } from '../../src/dev/vault/index.ts'
 import { prepareKubernetes } from './vault-kubernetes-fixture.ts'
 import { vaultContract, type VaultUnderTest } from './vault.ts'
 import { wireOfHandler } from './wire.ts'

@@ -5,16 +5,18 @@
  * one, the embedded one is wrong.
  */
 import { afterAll, beforeAll, describe } from 'vitest'
-import { kubernetesAuthSuite } from './vault-kubernetes.ts'
+import { kubernetesLoginSuite } from './vault-kubernetes-login.ts'
+import { kubernetesRoleSuite } from './vault-kubernetes-roles.ts'
 import { policySuite } from './vault-policies.ts'
 import { sealSuite } from './vault-seal.ts'
 import { systemSuite } from './vault-system.ts'
 import { tokenSuite } from './vault-tokens.ts'
 import { transitKeySuite } from './vault-transit-keys.ts'
+import { transitBatchSuite } from './vault-transit-batches.ts'
 import { transitSuite } from './vault-transit.ts'
 import { VaultClient, type VaultUnderTest } from './vault-under-test.ts'
 
-export type { KubernetesOfVault, VaultUnderTest } from './vault-under-test.ts'
+export type { VaultUnderTest } from './vault-under-test.ts'
 
 /** Runs the suite against what `open` gives. Mounts, keys and policies are its own: it may be shared. */
 export function vaultContract(name: string, open: () => Promise<VaultUnderTest>): void {
@@ -35,6 +37,8 @@ export function vaultContract(name: string, open: () => Promise<VaultUnderTest>)
     tokenSuite(client)
     transitKeySuite(client)
     transitSuite(client)
-    kubernetesAuthSuite(client)
+    transitBatchSuite(client)
+    kubernetesRoleSuite(client)
+    kubernetesLoginSuite(client)
   })
 }

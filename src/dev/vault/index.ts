@@ -1,0 +1,1 @@
+export { createVault, type EmbeddedVault, type VaultOptions } from './vault.ts'
