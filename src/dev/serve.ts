@@ -29,7 +29,7 @@ export interface Served {
   readonly url: string
   readonly port: number
   /** Destroys open connections, waits until the socket is closed. May be called again. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 /**

@@ -1,0 +1,1 @@
+export { createKubernetes, type EmbeddedKubernetes, type KubernetesOptions } from './server.ts'
