@@ -14,9 +14,13 @@ export type Duration = number | string
 export interface SecretManagerConfig {
   readonly source?: 'kubevault' | undefined
   readonly timeout?: Duration | undefined
-  readonly startup?: { readonly wait?: Duration | undefined } | undefined
+  readonly startup?: StartupConfig | undefined
   readonly vault: VaultConfig
   readonly kubernetes?: KubernetesConfig | undefined
+}
+
+export interface StartupConfig {
+  readonly wait?: Duration | undefined
 }
 
 export interface VaultConfig {
