@@ -24,12 +24,11 @@ const CIPHERTEXT = 'vault:v1:AAAA'
 
 /** What a read with mounted ciphertext and a projected token loads. */
 const CORE = sorted({
-  'node_modules/': 'valibot',
   'src/config/': 'ca-cert check definition problems rules schema secretcfg standard-schema url',
   'src/': 'errors load-config manager runtime telemetry values',
   'src/http/':
     'budget call transport transport-agent transport-exchange transport-failure transport-trust',
-  'src/kubernetes/': 'client config errors in-cluster named-file service-account token-file',
+  'src/kubernetes/': 'client config errors in-cluster named-file objects service-account token-file',
   'src/lib/':
     'abort backoff base64 closest duration json json-reader json-scalars jwt names record single-flight',
   'src/sealed/': 'raw',

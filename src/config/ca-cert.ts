@@ -1,12 +1,12 @@
 /** Whom to trust, as it is written and as the transport takes it. */
 import type { Pem } from '../runtime.ts'
-import { rule, type Reading, type Rule } from './rules.ts'
+import { leaf, type Reading, type Rule } from './check.ts'
 import type { CaCert } from './types.ts'
 
 const FORMS = 'must be true, the path of a PEM file, { "directory": path } or { "pem": text }'
 
 /** Trusted CAs; `undefined` for Node's roots and the operating system's. */
-export const caCert: Rule<CaCert, Pem | undefined> = rule(readCaCert)
+export const caCert: Rule<CaCert, Pem | undefined> = leaf(readCaCert)
 
 function readCaCert(value: unknown): Reading<Pem | undefined> {
   if (value === true) return { value: undefined }

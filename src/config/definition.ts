@@ -1,9 +1,17 @@
 /** Reads a definition, in the native shape or in the Python original's, into {@link Definition}. */
-import * as v from 'valibot'
 import { isDataKey, isDnsSubdomain, isTransitKey } from '../lib/names.ts'
-import { check, guarded, type Checked } from './check.ts'
+import {
+  check,
+  group,
+  guarded,
+  leaf,
+  optional,
+  withDefault,
+  type Checked,
+  type Reading,
+} from './check.ts'
 import { invalid } from './problems.ts'
-import { namespace, oneOf, pinned, text } from './rules.ts'
+import { namespace, oneOf, text } from './rules.ts'
 import { checkSecretDef, isSecretDef } from './secretcfg.ts'
 import type { Definition } from './settings.ts'
 import type { SecretDefinition, StandardSchema } from './types.ts'
@@ -23,47 +31,34 @@ export function parseDefinition(input: unknown): Definition {
 
 /** The same without throwing, for who knows where each part came from. */
 export function checkDefinition(input: unknown): Checked<Definition> {
-  return guarded(() => (isSecretDef(input) ? checkSecretDef(input) : checkNative(input)))
+  return guarded(() => (isSecretDef(input) ? checkSecretDef(input) : check(DEFINITION, input)))
 }
 
-function checkNative(input: unknown): Checked<Definition> {
-  const { output, problems } = check(DEFINITION, input)
-  return output === undefined
-    ? { output, problems }
-    : { output: definitionOf(output), problems: [] }
-}
-
-const DEFINITION = pinned<SecretDefinition>()(
-  v.object(
-    {
-      secretName: text(
-        'must be the name of a Secret or ConfigMap: at most 253 of a-z, 0-9, "-" and "."',
-        isDnsSubdomain,
-      ),
-      namespace: v.optional(namespace),
-      readType: v.optional(
-        oneOf('must be SECRET or CONFIG_MAP', ['SECRET', 'CONFIG_MAP']),
-        'SECRET',
-      ),
-      readKey: text(
-        'must be a data key of the object: at most 253 letters, digits, "-", "_" and "."',
-        isDataKey,
-      ),
-      transitKey: text(
-        'must be the name of a Transit key: letters, digits, "_", "." and "-"',
-        isTransitKey,
-      ),
-      format: oneOf('must be "raw": no other format is in this version', ['raw']),
-      schema: v.optional(
-        v.custom<StandardSchema>(isStandardSchema, 'must be a Standard Schema of version 1'),
-      ),
-    },
-    'must be an object',
+const DEFINITION = group<SecretDefinition>()({
+  secretName: text(
+    'must be the name of a Secret or ConfigMap: at most 253 of a-z, 0-9, "-" and "."',
+    isDnsSubdomain,
   ),
-)
+  namespace: optional(namespace),
+  readType: withDefault(oneOf('must be SECRET or CONFIG_MAP', ['SECRET', 'CONFIG_MAP']), 'SECRET'),
+  readKey: text(
+    'must be a data key of the object: at most 253 letters, digits, "-", "_" and "."',
+    isDataKey,
+  ),
+  transitKey: text(
+    'must be the name of a Transit key: letters, digits, "_", "." and "-"',
+    isTransitKey,
+  ),
+  format: oneOf('must be "raw": no other format is in this version', ['raw']),
+  schema: optional(leaf(readStandardSchema)),
+})
+
+function readStandardSchema(value: unknown): Reading<StandardSchema> {
+  return isStandardSchema(value) ? { value } : { says: 'must be a Standard Schema of version 1' }
+}
 
 /** A schema of zod is an object, one of arktype a function. */
-function isStandardSchema(value: unknown): boolean {
+function isStandardSchema(value: unknown): value is StandardSchema {
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false
   const standard: unknown = Reflect.get(value, '~standard')
   if (typeof standard !== 'object' || standard === null) return false
@@ -71,17 +66,4 @@ function isStandardSchema(value: unknown): boolean {
     Reflect.get(standard, 'version') === 1 &&
     typeof Reflect.get(standard, 'validate') === 'function'
   )
-}
-
-function definitionOf(definition: v.InferOutput<typeof DEFINITION>): Definition {
-  const {
-    secretName,
-    namespace: within,
-    readType,
-    readKey,
-    transitKey,
-    format,
-    schema,
-  } = definition
-  return { secretName, namespace: within, readType, readKey, transitKey, format, schema }
 }

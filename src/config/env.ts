@@ -62,7 +62,7 @@ export function skipVerifyProblems(lookup: Lookup): Problem[] {
   const given = path && lookup(path)
   if (path === undefined || given === undefined || GO_FALSE.has(given)) return []
   if (!GO_TRUE.has(given)) return [{ path, says: 'must be true or false, as Go writes them' }]
-  const says = 'must not be true: certificates are always verified; name your CA in VAULT_CACERT'
+  const says = 'must not be true: certificates are always verified, name your CA in VAULT_CACERT'
   return [{ path, says }]
 }
 

@@ -45,7 +45,7 @@ async function parseYaml(file: string, bytes: Uint8Array): Promise<unknown> {
   if (!isUtf8(bytes)) throw notYaml(file, 'it is not UTF-8')
   // Loaded on use: it costs more than a whole read.
   const { parseDocument } = await import('yaml')
-  const document = parseDocument(new TextDecoder().decode(bytes), { logLevel: 'silent' })
+  const document = parseDocument(new TextDecoder().decode(bytes), { logLevel: 'error' })
   const [error] = document.errors
   if (error !== undefined) {
     // The library's message quotes the text; its code and place do not.

@@ -1,58 +1,26 @@
 /** The rules that configuration and definitions are made of, each with its own words. */
-import * as v from 'valibot'
 import { DURATION_FORMS, parseDuration } from '../lib/duration.ts'
 import { isDnsLabel, isDnsSubdomain, isPathSegments, isRoleName } from '../lib/names.ts'
+import { leaf, type Rule } from './check.ts'
 import type { Duration } from './types.ts'
-
-/** A rule for one value: what may be written, and what it becomes. */
-export type Rule<Input, Output = Input> = v.GenericSchema<Input, Output>
-
-/** What a reader of one value answers: the value, or the end of a sentence about it. */
-export type Reading<Output> = { readonly value: Output } | { readonly says: string }
-
-/** Holds a schema against the hand-written interface, so that drift is a compile error. */
-export function pinned<Shape>(): <Schema extends v.GenericSchema>(
-  schema: Schema & (Same<v.InferInput<Schema>, Shape> extends true ? unknown : never),
-) => Schema {
-  return (schema) => schema
-}
-
-// Required first: otherwise a schema that lacks an optional key would pass.
-type Same<A, B> = [Required<A>] extends [Required<B>]
-  ? [Required<B>] extends [Required<A>]
-    ? true
-    : false
-  : false
-
-/** A rule by a function of our own. */
-export function rule<Input, Output>(
-  read: (value: unknown) => Reading<Output>,
-): Rule<Input, Output> {
-  return v.pipe(
-    v.custom<Input>(() => true),
-    v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      const reading = read(dataset.value)
-      if ('value' in reading) return reading.value
-      addIssue({ message: reading.says })
-      return NEVER
-    }),
-  )
-}
 
 /** A text that `allows` lets pass. */
 export function text(says: string, allows: (value: string) => boolean): Rule<string> {
-  return v.pipe(v.string(says), v.check(allows, says))
+  return leaf((value) => (typeof value === 'string' && allows(value) ? { value } : { says }))
 }
 
 /** One of a few words. */
 export function oneOf<const Word extends string>(says: string, words: readonly Word[]): Rule<Word> {
-  return v.picklist(words, says)
+  return leaf((value) => {
+    const word = words.find((one) => one === value)
+    return word === undefined ? { says } : { value: word }
+  })
 }
 
 /** A duration between `leastMs` and a day: longer ones overflow timers and help nobody. */
 export function duration(leastMs: number): Rule<Duration, number> {
   const bounds = leastMs > 0 ? `, from ${leastMs} ms to 24 h` : ', at most 24 h'
-  return rule((value) => {
+  return leaf((value) => {
     const ms = parseDuration(value)
     if (ms === undefined) return { says: `must be ${DURATION_FORMS}` }
     return ms >= leastMs && ms <= 86_400_000
@@ -64,7 +32,11 @@ export function duration(leastMs: number): Rule<Duration, number> {
 /** Mount paths and Vault namespaces; people copy them with a slash at the end, as Vault prints them. */
 export function mountPath(what: string): Rule<string> {
   const says = `must be ${what}: segments of letters, digits, "_", "." and "-", joined by "/"`
-  return v.pipe(v.string(says), v.transform(trimSlashes), v.check(isPathSegments, says))
+  return leaf((value) => {
+    if (typeof value !== 'string') return { says }
+    const path = trimSlashes(value)
+    return isPathSegments(path) ? { value: path } : { says }
+  })
 }
 
 /** `path` without the slashes around it. By hand: `/\/+$/` is quadratic. */
@@ -105,4 +77,9 @@ export const namespace: Rule<string> = text(
 export const serviceAccount: Rule<string> = text(
   'must be the name of a ServiceAccount: at most 253 of a-z, 0-9, "-" and "."',
   isDnsSubdomain,
+)
+
+/** `true` or `false`, and nothing that only looks so. */
+export const trueOrFalse: Rule<boolean> = leaf((value) =>
+  typeof value === 'boolean' ? { value } : { says: 'must be true or false' },
 )

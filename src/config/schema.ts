@@ -4,10 +4,19 @@
  * The schema is held against the interfaces of `types.ts`; a key, a type or a variant that one has
  * and the other has not does not compile.
  */
-import * as v from 'valibot'
 import { caCert } from './ca-cert.ts'
-import { check, guarded, type Checked } from './check.ts'
-import { invalid } from './problems.ts'
+import {
+  check,
+  group,
+  guarded,
+  leaf,
+  listOf,
+  optional,
+  withDefault,
+  type Checked,
+  type OutputOf,
+} from './check.ts'
+import { invalid, type Problem } from './problems.ts'
 import {
   duration,
   filePath,
@@ -15,13 +24,11 @@ import {
   mountPath,
   namespace,
   oneOf,
-  pinned,
   role,
-  rule,
   serviceAccount,
   text,
+  trueOrFalse,
   visibleText,
-  type Rule,
 } from './rules.ts'
 import { checkSecretCfg, isSecretCfg } from './secretcfg.ts'
 import type { Settings } from './settings.ts'
@@ -57,126 +64,91 @@ function checkNative(input: unknown): Checked<Settings> {
   return output === undefined ? { output, problems } : { output: settingsOf(output), problems: [] }
 }
 
-const AN_OBJECT = 'must be an object'
+const AUTH = group<KubernetesAuth>()({
+  method: oneOf('must be "kubernetes": no other method is in this version', ['kubernetes']),
+  role,
+  mount: withDefault(mountPath('the mount path of the auth method'), 'kubernetes'),
+  audience: withDefault(visibleText, 'vault'),
+  jwtFile: optional(filePath),
+})
 
-const AUTH = pinned<KubernetesAuth>()(
-  v.object(
-    {
-      method: oneOf('must be "kubernetes": no other method is in this version', ['kubernetes']),
-      role,
-      mount: v.optional(mountPath('the mount path of the auth method'), 'kubernetes'),
-      audience: v.optional(visibleText, 'vault'),
-      jwtFile: v.optional(filePath),
-    },
-    AN_OBJECT,
-  ),
+const VAULT = group<VaultConfig>()(
+  {
+    url: leaf(readVaultUrl),
+    namespace: optional(mountPath('a Vault namespace')),
+    caCert: optional(caCert),
+    clientCert: optional(filePath),
+    clientKey: optional(filePath),
+    serverName: optional(hostName),
+    proxy: optional(leaf(readProxyUrl)),
+    transitMount: withDefault(mountPath('the mount path of the Transit engine'), 'transit'),
+    auth: AUTH,
+    redirectHosts: withDefault(listOf('must be a list of host:port', leaf(readHostPort)), []),
+    allowInsecureHttp: withDefault(trueOrFalse, false),
+  },
+  { agree: vaultDisagreements },
 )
 
-const REDIRECT_HOSTS: Rule<readonly string[]> = v.array(
-  rule<string, string>(readHostPort),
-  'must be a list of host:port',
-)
+type Compared = Pick<VaultConfig, 'url' | 'allowInsecureHttp' | 'clientCert' | 'clientKey'>
 
-const VAULT_FIELDS = pinned<VaultConfig>()(
-  v.object(
-    {
-      url: rule<string, string>(readVaultUrl),
-      namespace: v.optional(mountPath('a Vault namespace')),
-      caCert: v.optional(caCert),
-      clientCert: v.optional(filePath),
-      clientKey: v.optional(filePath),
-      serverName: v.optional(hostName),
-      proxy: v.optional(rule<string, string>(readProxyUrl)),
-      transitMount: v.optional(mountPath('the mount path of the Transit engine'), 'transit'),
-      auth: AUTH,
-      redirectHosts: v.optional(REDIRECT_HOSTS, []),
-      allowInsecureHttp: v.optional(v.boolean('must be true or false'), false),
-    },
-    AN_OBJECT,
-  ),
-)
+function vaultDisagreements(vault: Partial<Compared>): Problem[] {
+  const { url, allowInsecureHttp, clientCert, clientKey } = vault
+  const isLeftOut = (key: keyof Compared): boolean =>
+    Object.hasOwn(vault, key) && vault[key] === undefined
+  const problems: Problem[] = []
+  if (url !== undefined && allowInsecureHttp === false && isPlainHttpAbroad(url)) {
+    const says =
+      'must begin with https:// (plain http only to this host, or with vault.allowInsecureHttp)'
+    problems.push({ path: 'url', says })
+  }
+  if (clientCert !== undefined && isLeftOut('clientKey')) {
+    problems.push({ path: 'clientCert', says: 'needs vault.clientKey beside it' })
+  }
+  if (clientKey !== undefined && isLeftOut('clientCert')) {
+    problems.push({ path: 'clientKey', says: 'needs vault.clientCert beside it' })
+  }
+  return problems
+}
 
-// Each of these runs as soon as the settings it compares are sound, whatever else is wrong.
-const VAULT = v.pipe(
-  VAULT_FIELDS,
-  v.forward(
-    v.partialCheck(
-      [['url'], ['allowInsecureHttp']],
-      ({ url, allowInsecureHttp }) => allowInsecureHttp || !isPlainHttpAbroad(url),
-      'must begin with https:// (plain http only to this host, or with vault.allowInsecureHttp)',
-    ),
-    ['url'],
-  ),
-  v.forward(
-    v.partialCheck(
-      [['clientCert'], ['clientKey']],
-      ({ clientCert, clientKey }) => clientCert === undefined || clientKey !== undefined,
-      'needs vault.clientKey beside it',
-    ),
-    ['clientCert'],
-  ),
-  v.forward(
-    v.partialCheck(
-      [['clientCert'], ['clientKey']],
-      ({ clientCert, clientKey }) => clientKey === undefined || clientCert !== undefined,
-      'needs vault.clientCert beside it',
-    ),
-    ['clientKey'],
-  ),
-)
+const STARTUP = group<StartupConfig>()({ wait: withDefault(duration(0), 30_000) })
 
-const KUBERNETES = pinned<KubernetesConfig>()(
-  v.object(
-    {
-      kubeconfig: v.optional(filePath),
-      context: v.optional(text('must be the name of a context', (name) => name !== '')),
-      namespace: v.optional(namespace),
-      serviceAccount: v.optional(serviceAccount),
-      mountedAt: v.optional(filePath),
-    },
-    AN_OBJECT,
-  ),
-)
+const KUBERNETES = group<KubernetesConfig>()({
+  kubeconfig: optional(filePath),
+  context: optional(text('must be the name of a context', (name) => name !== '')),
+  namespace: optional(namespace),
+  serviceAccount: optional(serviceAccount),
+  mountedAt: optional(filePath),
+})
 
-const STARTUP = pinned<StartupConfig>()(
-  v.object({ wait: v.optional(duration(0), 30_000) }, AN_OBJECT),
-)
+const CONFIG = group<SecretManagerConfig>()({
+  source: optional(oneOf('must be "kubevault": no other source is in this version', ['kubevault'])),
+  timeout: withDefault(duration(1), 5000),
+  startup: withDefault(STARTUP, { wait: 30_000 }),
+  vault: VAULT,
+  kubernetes: withDefault(KUBERNETES, {
+    kubeconfig: undefined,
+    context: undefined,
+    namespace: undefined,
+    serviceAccount: undefined,
+    mountedAt: undefined,
+  }),
+})
 
-const CONFIG = pinned<SecretManagerConfig>()(
-  v.object(
-    {
-      source: v.optional(
-        oneOf('must be "kubevault": no other source is in this version', ['kubevault']),
-      ),
-      timeout: v.optional(duration(1), 5000),
-      startup: v.optional(STARTUP, {}),
-      vault: VAULT,
-      kubernetes: v.optional(KUBERNETES, {}),
-    },
-    AN_OBJECT,
-  ),
-)
-
-function settingsOf(config: v.InferOutput<typeof CONFIG>): Settings {
+function settingsOf(config: OutputOf<typeof CONFIG>): Settings {
   const { timeout, startup, vault, kubernetes } = config
+  const { url, namespace: vaultNamespace, transitMount, auth, redirectHosts } = vault
   return {
     attempt: { connectTimeoutMs: connectTimeoutMs(timeout), timeoutMs: timeout },
     startupWaitMs: startup.wait,
     vault: {
-      url: vault.url,
-      namespace: vault.namespace,
+      url,
+      namespace: vaultNamespace,
       transport: transportOf(vault),
-      transitMount: vault.transitMount,
-      auth: { ...vault.auth, jwtFile: vault.auth.jwtFile },
-      redirectHosts: vault.redirectHosts,
+      transitMount,
+      auth,
+      redirectHosts,
     },
-    kubernetes: {
-      kubeconfig: kubernetes.kubeconfig,
-      context: kubernetes.context,
-      namespace: kubernetes.namespace,
-      serviceAccount: kubernetes.serviceAccount,
-      mountedAt: kubernetes.mountedAt,
-    },
+    kubernetes,
     legacy: false,
   }
 }
@@ -186,7 +158,7 @@ function connectTimeoutMs(timeoutMs: number): number {
   return Math.min(timeoutMs, Math.max(2000, timeoutMs * 0.4))
 }
 
-function transportOf(vault: v.InferOutput<typeof VAULT>): Settings['vault']['transport'] {
+function transportOf(vault: OutputOf<typeof VAULT>): Settings['vault']['transport'] {
   return {
     ca: vault.caCert,
     clientCert:

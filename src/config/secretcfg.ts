@@ -2,24 +2,22 @@
  * The one place that translates the Python original's names: `secretcfg.json` and `secretdef.json`
  * of `dekeyrej-secretmanager` 1.1.5 mean here what they mean there.
  */
-import * as v from 'valibot'
 import { closest } from '../lib/closest.ts'
 import { isDataKey, isDnsSubdomain, isTransitKey } from '../lib/names.ts'
 import type { Pem } from '../runtime.ts'
 import { readCaPath } from './ca-cert.ts'
-import { check, type Checked } from './check.ts'
 import {
-  filePath,
-  namespace,
-  oneOf,
-  pinned,
-  role,
-  rule,
-  serviceAccount,
-  text,
+  check,
+  group,
+  leaf,
+  optional,
+  type Checked,
+  type OutputOf,
   type Reading,
   type Rule,
-} from './rules.ts'
+  type StrangerRule,
+} from './check.ts'
+import { filePath, namespace, oneOf, role, serviceAccount, text } from './rules.ts'
 import type { Definition, Settings } from './settings.ts'
 import type { SecretCfg, SecretDef, SecretDefinition, SecretManagerConfig } from './types.ts'
 import { isPlainHttpAbroad, readVaultUrl } from './url.ts'
@@ -58,17 +56,13 @@ export function isSecretDef(input: unknown): boolean {
 
 /** Checks and translates the original's configuration. */
 export function checkSecretCfg(input: unknown): Checked<Settings> {
-  const { output, problems } = check(SECRET_CFG, input, strangerTo('vault', 'kubernetes', 'source'))
+  const { output, problems } = check(SECRET_CFG, input)
   return output === undefined ? { output, problems } : { output: settingsOf(output), problems: [] }
 }
 
 /** Checks and translates the original's definition. */
 export function checkSecretDef(input: unknown): Checked<Definition> {
-  const { output, problems } = check(
-    SECRET_DEF,
-    input,
-    strangerTo('secretName', 'readKey', 'format'),
-  )
+  const { output, problems } = check(SECRET_DEF, input)
   return output === undefined
     ? { output, problems }
     : { output: definitionOf(output), problems: [] }
@@ -103,35 +97,31 @@ export function asNativeDefinition(def: SecretDef): SecretDefinition {
   }
 }
 
-const SECRET_CFG = pinned<SecretCfg>()(
-  v.object(
-    {
-      SOURCE: rule<'KUBEVAULT', 'KUBEVAULT'>(readSource),
-      kube_config: v.optional(v.nullable(filePath)),
-      service_account: serviceAccount,
-      namespace,
-      vault_url: rule<string, string>(readSecureUrl),
-      role,
-      ca_cert: v.optional(rule<boolean | string, Pem | undefined>(readOldCaCert)),
-    },
-    'must be an object',
-  ),
+const SECRET_CFG = group<SecretCfg>()(
+  {
+    SOURCE: leaf(readSource),
+    kube_config: optional(orNull(filePath)),
+    service_account: serviceAccount,
+    namespace,
+    vault_url: leaf(readSecureUrl),
+    role,
+    ca_cert: optional(leaf<boolean | string, Pem | undefined>(readOldCaCert)),
+  },
+  { stranger: strangerTo('vault', 'kubernetes', 'source') },
 )
 
 const READ_KEY =
-  'must be a data key of the object (the original reads the whole object for null only with SOURCE KUBERNETES; one ciphertext is one key)'
+  'must be a data key of the object (the original reads the whole object for null only with SOURCE KUBERNETES, and a ciphertext is one entry)'
 
-const SECRET_DEF = pinned<SecretDef>()(
-  v.object(
-    {
-      secret_name: text('must be the name of a Secret or ConfigMap', isDnsSubdomain),
-      namespace,
-      read_type: oneOf('must be SECRET or CONFIG_MAP', ['SECRET', 'CONFIG_MAP']),
-      read_key: text(READ_KEY, isDataKey),
-      transit_key: text('must be the name of a Transit key', isTransitKey),
-    } satisfies Record<keyof SecretDef, Rule<string>>,
-    'must be an object',
-  ),
+const SECRET_DEF = group<SecretDef>()(
+  {
+    secret_name: text('must be the name of a Secret or ConfigMap', isDnsSubdomain),
+    namespace,
+    read_type: oneOf('must be SECRET or CONFIG_MAP', ['SECRET', 'CONFIG_MAP']),
+    read_key: text(READ_KEY, isDataKey),
+    transit_key: text('must be the name of a Transit key', isTransitKey),
+  },
+  { stranger: strangerTo('secretName', 'readKey', 'format') },
 )
 
 /**
@@ -139,11 +129,17 @@ const SECRET_DEF = pinned<SecretDef>()(
  * except what looks like a known key misspelt, and the native shape's own keys, since whoever wrote
  * those believes that they count.
  */
-function strangerTo(...native: readonly string[]) {
-  return (key: string, known: readonly string[]): string | undefined => {
+function strangerTo(...native: readonly string[]): StrangerRule {
+  return (key, known) => {
     if (native.includes(key)) return 'belongs to the native shape: write all of it so, or none'
     const meant = closest(key, known)
     return meant === undefined ? undefined : `is not a known setting: did you mean ${meant}?`
+  }
+}
+
+function orNull<Input, Output>(rule: Rule<Input, Output>): Rule<Input | null, Output | null> {
+  return {
+    read: (value, path, problems) => (value === null ? null : rule.read(value, path, problems)),
   }
 }
 
@@ -158,7 +154,7 @@ function readSecureUrl(value: unknown): Reading<string> {
   const reading = readVaultUrl(value)
   if ('says' in reading || !isPlainHttpAbroad(reading.value)) return reading
   return {
-    says: 'must begin with https:// (plain http only to this host; the native shape has vault.allowInsecureHttp)',
+    says: 'must begin with https:// (plain http only to this host, or with vault.allowInsecureHttp of the native shape)',
   }
 }
 
@@ -175,7 +171,7 @@ function readOldCaCert(value: unknown): Reading<Pem | undefined> {
 const isSystemTrust = (value: unknown): boolean =>
   value === undefined || value === true || value === 'True' || value === 'true'
 
-function settingsOf(cfg: v.InferOutput<typeof SECRET_CFG>): Settings {
+function settingsOf(cfg: OutputOf<typeof SECRET_CFG>): Settings {
   return {
     attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 },
     startupWaitMs: 30_000,
@@ -204,7 +200,7 @@ function settingsOf(cfg: v.InferOutput<typeof SECRET_CFG>): Settings {
   }
 }
 
-function definitionOf(def: v.InferOutput<typeof SECRET_DEF>): Definition {
+function definitionOf(def: OutputOf<typeof SECRET_DEF>): Definition {
   return {
     ...asNativeDefinition(def),
     namespace: def.namespace,

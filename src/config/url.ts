@@ -1,6 +1,7 @@
 /** Addresses: of Vault, of a proxy, of a host that a redirect may name. */
 import { isLoopback, isPathSegments } from '../lib/names.ts'
-import { trimSlashes, type Reading } from './rules.ts'
+import type { Reading } from './check.ts'
+import { trimSlashes } from './rules.ts'
 
 const ADDRESS = 'such as https://vault.example:8200'
 
@@ -49,8 +50,11 @@ interface Parts {
   readonly rest: string
 }
 
+// Letters by hand: the flag `i` loads case tables, and a cold read waits for them.
+const SCHEME = /^[Hh][Tt][Tt][Pp][Ss]?:\/\/([^/?#]*)(.*)$/s
+
 function split(text: string): Parts | undefined {
-  const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/is.exec(text) ?? []
+  const [, authority, rest] = SCHEME.exec(text) ?? []
   return authority === undefined || rest === undefined ? undefined : { authority, rest }
 }
 

@@ -11,19 +11,7 @@ import { isRecord } from '../lib/record.ts'
 import type { Runtime } from '../runtime.ts'
 import type { ClusterAccess } from './config.ts'
 import { kubernetesError, type Operation } from './errors.ts'
-
-/** A kind of object that can hold ciphertext. */
-export type Kind = 'Secret' | 'ConfigMap'
-
-/** A Secret or ConfigMap, as far as it is used. */
-export interface KubernetesObject {
-  readonly resourceVersion: string
-  readonly immutable: boolean
-  /** Secret: base64; ConfigMap: text. */
-  readonly data: ReadonlyMap<string, string>
-  /** ConfigMap: base64. */
-  readonly binaryData: ReadonlyMap<string, string>
-}
+import { readObject, type Kind, type KubernetesObject, type ObjectBody } from './objects.ts'
 
 /** What a token is requested for. */
 export interface TokenRequestSpec {
@@ -203,16 +191,6 @@ function connect(access: ClusterAccess, runtime: Runtime): Backend {
   return { name: 'kubernetes', runtime, transport, url: access.server, redirectHosts: [] }
 }
 
-/** What is sent of an object. */
-export interface ObjectBody {
-  readonly metadata: {
-    readonly name: string
-    readonly resourceVersion?: string
-    readonly labels?: Readonly<Record<string, string>>
-  }
-  readonly data?: Readonly<Record<string, string>>
-}
-
 /** The last gate before names are part of a URL. */
 function pathOf(resource: string, namespace: string, name?: string): string {
   if (!isDnsLabel(namespace)) throw badName('namespace')
@@ -225,28 +203,10 @@ function badName(what: string): SecretManagerError {
   return new SecretManagerError('SM_CONFIG_INVALID', `the ${what} is not one of Kubernetes`)
 }
 
-function readObject(backend: Backend, { status, json }: Answer): KubernetesObject {
-  const object = isRecord(json) ? json : {}
-  const resourceVersion = isRecord(object['metadata']) && object['metadata']['resourceVersion']
-  if (typeof resourceVersion !== 'string')
-    throw badResponse(backend, status, 'is not an object of the API')
-  return {
-    resourceVersion,
-    immutable: object['immutable'] === true,
-    data: stringMap(object['data']),
-    binaryData: stringMap(object['binaryData']),
-  }
-}
-
 function readToken(backend: Backend, { status, json }: Answer): RequestedToken {
   const { token: jwt, expirationTimestamp: expires } =
     isRecord(json) && isRecord(json['status']) ? json['status'] : {}
   const expiresAt = typeof expires === 'string' ? Date.parse(expires) : Number.NaN
   if (typeof jwt === 'string' && jwt !== '' && !Number.isNaN(expiresAt)) return { jwt, expiresAt }
   throw badResponse(backend, status, 'has no status.token with an expirationTimestamp')
-}
-
-function stringMap(value: unknown): ReadonlyMap<string, string> {
-  const entries = Object.entries(isRecord(value) ? value : {})
-  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }

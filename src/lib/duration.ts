@@ -30,8 +30,9 @@ export function parseDuration(value: unknown): number | undefined {
 function parseText(text: string): number | undefined {
   const unsigned = text.startsWith('+') ? text.slice(1) : text
   if (unsigned === '0') return 0
-  // Sticky, so that nothing between two parts is skipped, and each character is seen once.
-  const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y
+  // Sticky, so that nothing between two parts is skipped. The dot is in a group of its own because
+  // two runs of digits side by side would make a long number quadratic.
+  const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y
   let ms = 0
   while (part.lastIndex < unsigned.length) {
     const [, amount, unit] = part.exec(unsigned) ?? []

@@ -68,14 +68,13 @@ export class Connections {
 
 /** The Python original asks for its configured ServiceAccount, exactly so; we bind the token to the pod where we can. */
 function tokenSpec(
-  settings: Settings,
-  { identity, namespace: ofContext }: ClusterAccess,
+  { kubernetes, legacy, vault }: Settings,
+  { identity, namespace: ofContext = 'default' }: ClusterAccess,
 ): TokenRequestSpec {
-  const { kubernetes, legacy, vault } = settings
-  const namespace = kubernetes.namespace ?? identity?.namespace ?? ofContext ?? 'default'
-  const serviceAccount = kubernetes.serviceAccount ?? identity?.serviceAccount ?? 'default'
+  const own = identity ?? { namespace: ofContext, serviceAccount: 'default', pod: undefined }
+  const { namespace = own.namespace, serviceAccount = own.serviceAccount } = kubernetes
   // The API server refuses to bind a token to a pod that runs as another ServiceAccount.
-  const own = identity?.namespace === namespace && identity.serviceAccount === serviceAccount
-  const pod = own && !legacy ? identity.pod : undefined
+  const isOwn = namespace === own.namespace && serviceAccount === own.serviceAccount
+  const pod = isOwn && !legacy ? own.pod : undefined
   return { namespace, serviceAccount, audience: vault.auth.audience, pod }
 }

@@ -5,10 +5,12 @@
  */
 import type { Definition } from '../config/definition.ts'
 import type { Settings } from '../config/schema.ts'
-import { inContext, isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
+import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import { isBase64 } from '../lib/base64.ts'
-import type { Kind, KubernetesClient, KubernetesObject } from '../kubernetes/client.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
+import { readIfPresent } from '../kubernetes/named-file.ts'
 import type { Runtime } from '../runtime.ts'
 import { parseRaw } from '../sealed/raw.ts'
 import type { Connections } from './connections.ts'
@@ -47,15 +49,10 @@ export class KubevaultSource {
 
   /** Names the place of a definition; asks the cluster only where the namespace is left to it. */
   async locate(allowance: Allowance, definition: Definition): Promise<Place> {
-    const { secretName: name, readType, readKey: dataKey, transitKey } = definition
-    const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
-    return {
-      kind,
-      namespace: await this.#namespace(allowance, definition),
-      name,
-      dataKey,
-      transitKey,
-    }
+    const { mountedAt, namespace } = this.#parts.settings.kubernetes
+    if (mountedAt === undefined) return this.#locateInCluster(allowance, definition)
+    // A mounted document is found by its path alone.
+    return placeOf(definition, definition.namespace ?? namespace ?? 'default')
   }
 
   /**
@@ -108,7 +105,7 @@ export class KubevaultSource {
    */
   async store(allowance: Allowance, definition: Definition, document: Uint8Array): Promise<void> {
     if (document.byteLength > MAX_PLAINTEXT_BYTES) throw tooLarge(definition, document.byteLength)
-    const place = await this.locate(allowance, definition)
+    const place = await this.#locateInCluster(allowance, definition)
     const kubernetes = await this.#parts.connections.kubernetes(allowance)
     const existing = await findObject(kubernetes, allowance, place)
     if (existing?.immutable === true) throw immutable(place)
@@ -132,35 +129,35 @@ export class KubevaultSource {
     })
   }
 
-  async #namespace(allowance: Allowance, definition: Definition): Promise<string> {
+  async #locateInCluster(allowance: Allowance, definition: Definition): Promise<Place> {
     const { connections, settings } = this.#parts
     const named = definition.namespace ?? settings.kubernetes.namespace
-    if (named !== undefined) return named
-    // A mounted document is found by its path alone.
-    if (settings.kubernetes.mountedAt !== undefined) return 'default'
-    return (await connections.kubernetes(allowance)).access.namespace ?? 'default'
+    if (named !== undefined) return placeOf(definition, named)
+    const { access } = await connections.kubernetes(allowance)
+    return placeOf(definition, access.namespace ?? 'default')
   }
 
   /** A volume of several Secrets has a folder each; a volume of one has its entries at the top. */
   async #fetchMounted(mountedAt: string, place: Place): Promise<string> {
     const paths = [`${mountedAt}/${place.name}/${place.dataKey}`, `${mountedAt}/${place.dataKey}`]
-    let cause: unknown
     for (const path of paths) {
-      try {
-        return Buffer.from(await this.#parts.runtime.readFile(path)).toString('latin1')
-      } catch (error) {
-        cause = error
-      }
+      const bytes = await readIfPresent(path, 'kubernetes.mountedAt', this.#parts.runtime)
+      if (bytes) return Buffer.from(bytes).toString('latin1')
     }
     throw new SecretManagerError(
       'SM_FILE_UNREADABLE',
-      `cannot read ${describe(place)} at ${paths.join(' or ')}`,
-      {
-        hint: 'mount the Secret as a volume at kubernetes.mountedAt',
-        causeClass: systemCode(cause),
-      },
+      `there is no ${describe(place)} at ${paths.join(' or ')}`,
+      { hint: 'mount the Secret as a volume at kubernetes.mountedAt', causeClass: 'ENOENT' },
     )
   }
+}
+
+function placeOf(
+  { secretName: name, readType, readKey: dataKey, transitKey }: Definition,
+  namespace: string,
+): Place {
+  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
+  return { kind, namespace, name, dataKey, transitKey }
 }
 
 /** The way a place is named in messages. */

@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest'
+
+import { Budget } from '../../src/http/budget.ts'
+import { KubernetesClient } from '../../src/kubernetes/client.ts'
+import { inProcess, type Handler, type InProcess } from '../faults/in-process.ts'
+import { fakeRuntime } from '../fake-runtime.ts'
+
+interface Fixture extends Pick<InProcess, 'sent'> {
+  readonly client: KubernetesClient
+  readonly budget: Budget
+  /** Whether a fresh token was asked for, call by call. */
+  readonly fresh: readonly boolean[]
+}
+
+function clientOn(handler: Handler, token: string | undefined = 'api-token'): Fixture {
+  const server = inProcess(handler)
+  const runtime = fakeRuntime({ auto: true, random: () => 0, transport: server.transport })
+  const settings = { startupWaitMs: 5000, attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 } }
+  const fresh: boolean[] = []
+  const access = {
+    server: 'https://10.96.0.1:443',
+    transport: {},
+    namespace: undefined,
+    origin: 'in-cluster',
+    identity: undefined,
+    token: async (isFresh: boolean) => {
+      fresh.push(isFresh)
+      return token
+    },
+  }
+  const client = new KubernetesClient(access, runtime)
+  const budget = new Budget(runtime, settings, new AbortController().signal)
+  return { client, budget, sent: server.sent, fresh }
+}
+
+const ok: Handler = () => ({ status: 200, json: { metadata: { resourceVersion: '1' } } })
+
+describe('get', () => {
+  test.each([
+    ['Secret', 'secrets'],
+    ['ConfigMap', 'configmaps'],
+  ] as const)('of a %s asks for it by name', async (kind, resource) => {
+    const { client, budget, sent } = clientOn(ok)
+    const object = await client.get(budget.begin(), kind, 'prod', 'app.v1')
+    expect(object).toMatchObject({ resourceVersion: '1', immutable: false })
+    expect(sent[0]).toMatchObject({
+      method: 'GET',
+      url: `https://10.96.0.1:443/api/v1/namespaces/prod/${resource}/app.v1`,
+      headers: { authorization: 'Bearer api-token' },
+    })
+  })
+
+  test('without a token there is no header', async () => {
+    const { client, budget } = clientOn(ok)
+    const server = inProcess(ok)
+    const anonymous = new KubernetesClient(
+      { ...client.access, token: () => Promise.resolve(undefined) },
+      fakeRuntime({ transport: server.transport }),
+    )
+    await anonymous.get(budget.begin(), 'Secret', 'prod', 'app')
+    expect(server.sent[0]?.headers).not.toHaveProperty('authorization')
+  })
+
+  test('I18: names such as __proto__ are entries like others', async () => {
+    const data = '{"metadata":{"resourceVersion":"1"},"data":{"__proto__":"eA==","a":1}}'
+    const { client, budget } = clientOn(() => ({
+      status: 200,
+      body: new TextEncoder().encode(data),
+    }))
+    const object = await client.get(budget.begin(), 'Secret', 'prod', 'app')
+    expect([...object.data]).toEqual([['__proto__', 'eA==']])
+    expect(Object.getPrototypeOf(object.data)).toBe(Map.prototype)
+  })
+
+  test.each([
+    ['prod', '../configmaps/x'],
+    ['prod', 'a/b'],
+    ['prod', '..'],
+    ['prod', ''],
+    ['prod', 'A'],
+    ['..', 'app'],
+    ['a.b', 'app'],
+    ['prod?', 'app'],
+  ])('%j / %j is in no URL', async (namespace, name) => {
+    const { client, budget, sent } = clientOn(ok)
+    const result = client.get(budget.begin(), 'Secret', namespace, name)
+    await expect(result).rejects.toMatchObject({ code: 'SM_CONFIG_INVALID' })
+    expect(sent).toEqual([])
+  })
+})
+
+describe('K3: a 401', () => {
+  test('K3: asks for a fresh token, once', async () => {
+    const { client, budget, fresh, sent } = clientOn(() => ({ status: 401 }))
+    const result = client.get(budget.begin(), 'Secret', 'prod', 'app')
+    await expect(result).rejects.toMatchObject({ code: 'SM_K8S_UNAUTHENTICATED' })
+    expect(fresh).toEqual([false, true])
+    expect(sent).toHaveLength(2)
+  })
+
+  test('K3: of many calls makes at most three more at once', async () => {
+    const { client, budget, sent } = clientOn(() => ({ status: 401 }))
+    const get = (): Promise<unknown> =>
+      client.get(budget.begin(), 'Secret', 'prod', 'app').catch((error: unknown) => error)
+    await Promise.all(Array.from({ length: 3 }, get))
+    expect(sent).toHaveLength(6)
+  })
+})
+
+describe('what a status stands for', () => {
+  test.each([
+    [400, 'SM_K8S_REJECTED', 1],
+    [403, 'SM_K8S_DENIED', 1],
+    [404, 'SM_K8S_NOT_FOUND', 1],
+    [409, 'SM_K8S_CONFLICT', 1],
+    [413, 'SM_TOO_LARGE', 1],
+    [422, 'SM_K8S_REJECTED', 1],
+    [429, 'SM_K8S_RATE_LIMITED', 8],
+    [500, 'SM_K8S_5XX', 8],
+    [503, 'SM_K8S_5XX', 8],
+  ])('%i is %s after %i attempts', async (status, code, attempts) => {
+    const { client, budget, sent } = clientOn(() => ({ status }))
+    const body = { metadata: { name: 'app', resourceVersion: '1' } }
+    const result = client.patch(budget.begin(), 'Secret', 'prod', body)
+    await expect(result).rejects.toMatchObject({ code, status, attempts })
+    expect(sent).toHaveLength(attempts)
+  })
+
+  test('the hint of a 403 on create names no object: RBAC could not match it', async () => {
+    const { client, budget } = clientOn(() => ({ status: 403 }))
+    const result = client.create(budget.begin(), 'ConfigMap', 'prod', { metadata: { name: 'app' } })
+    await expect(result).rejects.toMatchObject({
+      hint: expect.stringMatching(/--verb=create --resource=configmaps &&/),
+    })
+  })
+})
