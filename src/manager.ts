@@ -93,7 +93,7 @@ export class SecretManager implements AsyncDisposable {
   ): Promise<object> {
     const [definition, options] =
       typeof first === 'string' ? positional(first, rest) : [first, rest[0]]
-    return this.#run(callOptions(options), async (allowance) => {
+    return this.#run(options, async (allowance) => {
       const parsed = parseDefinition(definition)
       return publish(await this.#source.read(allowance, parsed), parsed)
     })
@@ -207,15 +207,10 @@ export class SecretManager implements AsyncDisposable {
     await this.#connections.close(this.#budget.last())
   }
 
-  async #run<T>(
-    options: CallOptions | undefined,
-    work: (allowance: Allowance) => Promise<T>,
-  ): Promise<T> {
+  async #run<T>(options: unknown, work: (allowance: Allowance) => Promise<T>): Promise<T> {
     if (this.#closed) throw closed()
     try {
-      const result = await work(this.#budget.begin(options?.signal))
-      this.#budget.started()
-      return result
+      return await work(this.#budget.begin(signalOf(options)))
     } catch (error) {
       throw this.#closed && isSecretManagerError(error) ? closed() : error
     }
@@ -228,10 +223,11 @@ function positional(secret_name: string, rest: readonly unknown[]): [object, unk
   return [{ secret_name, namespace, read_type, read_key, transit_key }, options]
 }
 
-function callOptions(options: unknown): CallOptions | undefined {
+/** A signal in the place of the options would be ignored without a word. */
+function signalOf(options: unknown): AbortSignal | undefined {
   if (options === undefined) return undefined
-  const signal = isRecord(options) ? options['signal'] : options
-  if (signal === undefined || signal instanceof AbortSignal) return { signal }
+  const signal = isRecord(options) && !(options instanceof AbortSignal) ? options['signal'] : null
+  if (signal === undefined || signal instanceof AbortSignal) return signal
   throw new TypeError('options must be { signal?: AbortSignal }')
 }
 

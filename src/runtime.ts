@@ -99,7 +99,7 @@ export type TransportFailureKind =
 /** What a failed handshake is reported as. */
 export interface TlsFailure {
   readonly code: Extract<ErrorCode, `SM_TLS_${string}`>
-  /** Continues `the certificate of <host> …`. */
+  /** What is wrong with the server, in a clause such as `its certificate has expired`. */
   readonly detail: string
   readonly hint?: string
 }

@@ -14,13 +14,8 @@ export type SecretValue =
   | bigint
   | boolean
   | null
-  | SecretDictionary
+  | { readonly [name: string]: SecretValue }
   | readonly SecretValue[]
-
-/** Names and their values. */
-export interface SecretDictionary {
-  readonly [name: string]: SecretValue
-}
 
 /**
  * A decrypted dictionary: frozen, without a prototype, its entries read by name and appearing in no output.
@@ -28,7 +23,7 @@ export interface SecretDictionary {
  * A value taken out is a plain string (or number, …) and is printed like any other. Two dictionaries look
  * equal to tools that compare entries: compare what {@link reveal} gives.
  */
-export type SecretValues<T extends object = SecretDictionary> = Readonly<T>
+export type SecretValues<T extends object = { readonly [name: string]: SecretValue }> = Readonly<T>
 
 /**
  * Wraps a dictionary, and every plain object and array in it, so that no output shows its entries.

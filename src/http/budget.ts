@@ -28,8 +28,8 @@ const REFILL_MS = 1000
 const CALL_LIMIT_MS = 15_000
 /** Limit of the revocation on close: the token expires by itself. */
 const LAST_LIMIT_MS = 1000
-/** An attempt that has less time than this is not worth a request. */
-const SHORTEST_ATTEMPT_MS = 50
+/** A shorter attempt would end in a timeout that hides what the attempts before it met. */
+const SHORTEST_ATTEMPT_MS = 1000
 
 /** One per SecretManager. */
 export class Budget {
@@ -50,7 +50,8 @@ export class Budget {
   /** Opens the allowance of one call. */
   begin(signal?: AbortSignal): Allowance {
     const limitMs = this.#started ? CALL_LIMIT_MS : this.#settings.startupWaitMs
-    const either = signal ? AbortSignal.any([signal, this.#closing]) : this.#closing
+    // One of its own for each call: a thousand listeners on a shared one would be reported as a leak.
+    const either = AbortSignal.any(signal ? [signal, this.#closing] : [this.#closing])
     return new Allowance(this.#runtime, this.#settings, this.#buckets, limitMs, either)
   }
 
@@ -109,7 +110,7 @@ export class Allowance {
   attempt(number: number): { connectTimeoutMs: number; timeoutMs: number } {
     if (this.signal.aborted) throw aborted()
     const { connectTimeoutMs, timeoutMs } = this.#settings.attempt
-    const leftMs = Math.max(this.#remainingMs(), SHORTEST_ATTEMPT_MS)
+    const leftMs = Math.max(this.#remainingMs(), this.#shortestMs())
     if (number === 1) return { connectTimeoutMs, timeoutMs }
     return {
       connectTimeoutMs: Math.min(connectTimeoutMs, leftMs),
@@ -122,15 +123,22 @@ export class Allowance {
    *
    * @param failures - attempts that failed so far, from 1
    * @param retryAfterMs - what the server asked for; a wait beyond the call's limit is not begun
+   * @param onWait - told how long, before a wait is begun
    * @returns whether it may; `false` when the time does not allow it
    * @throws {@link SecretManagerError} SM_ABORTED
    */
-  async retry(backend: BackendName, failures: number, retryAfterMs = 0): Promise<boolean> {
-    const leftMs = this.#remainingMs() - SHORTEST_ATTEMPT_MS
+  async retry(
+    backend: BackendName,
+    failures: number,
+    retryAfterMs = 0,
+    onWait?: (waitMs: number) => void,
+  ): Promise<boolean> {
+    const leftMs = this.#remainingMs() - this.#shortestMs()
     const floorMs = Math.max(retryAfterMs, this.#buckets[backend].waitMs(this.#runtime.now()))
     if (floorMs > leftMs) return false
     // The last wait is cut to what is left, so that the final attempt comes at the end, not before it.
     const waitMs = Math.min(Math.max(floorMs, backoffMs(failures, this.#runtime.random())), leftMs)
+    onWait?.(waitMs)
     await this.#spend(backend, waitMs)
     return true
   }
@@ -138,21 +146,32 @@ export class Allowance {
   /**
    * Waits for the backend's next free token, without counting a failure: for logins after one failed.
    *
-   * @throws {@link SecretManagerError} SM_TIMEOUT when the call ends before, SM_ABORTED
+   * @param after - the failure that makes this a retry
+   * @throws {@link SecretManagerError} SM_TIMEOUT with that failure as its cause when the call ends before, SM_ABORTED
    */
-  async admit(backend: BackendName): Promise<void> {
+  async admit(backend: BackendName, after: SecretManagerError): Promise<void> {
     const waitMs = this.#buckets[backend].waitMs(this.#runtime.now())
-    if (waitMs > this.#remainingMs()) {
+    if (waitMs > 0 && waitMs > this.#remainingMs()) {
       const elapsedMs = this.elapsedMs()
-      throw new SecretManagerError('SM_TIMEOUT', `no attempt at ${backend} was free in time`, {
-        elapsedMs,
-      })
+      throw new SecretManagerError(
+        'SM_TIMEOUT',
+        `no attempt at ${backend} was free in time after: ${after.message}`,
+        {
+          elapsedMs,
+          hint: after.hint,
+          cause: after,
+        },
+      )
     }
     await this.#spend(backend, waitMs)
   }
 
   #remainingMs(): number {
     return this.#endsAt - this.#runtime.now()
+  }
+
+  #shortestMs(): number {
+    return Math.min(SHORTEST_ATTEMPT_MS, this.#settings.attempt.timeoutMs)
   }
 
   async #spend(backend: BackendName, waitMs: number): Promise<void> {

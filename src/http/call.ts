@@ -6,6 +6,7 @@ import { isSecretManagerError, SecretManagerError, withFacts, type ErrorCode } f
 import { aborted } from '../lib/abort.ts'
 import { retryAfterMs } from '../lib/backoff.ts'
 import { TransportFailure, type HttpResponse, type Runtime, type Transport } from '../runtime.ts'
+import { publishRetry } from '../telemetry.ts'
 import type { Allowance, BackendName } from './budget.ts'
 
 /** A server as calls see it. */
@@ -58,10 +59,21 @@ export async function call<T>(
       const error = toError(backend, caught)
       const again =
         mayRetry(error, request, attempt) &&
-        (await allowance.retry(backend.name, attempt, error.retryAfterMs))
+        (await anotherAttempt(backend, allowance, error, attempt))
       if (!again) throw withFacts(error, { attempts: attempt, elapsedMs: allowance.elapsedMs() })
     }
   }
+}
+
+function anotherAttempt(
+  { name: backend }: Backend,
+  allowance: Allowance,
+  error: SecretManagerError,
+  attempt: number,
+): Promise<boolean> {
+  return allowance.retry(backend, attempt, error.retryAfterMs, (waitMs) =>
+    publishRetry(error, { backend, attempt, elapsedMs: allowance.elapsedMs(), waitMs }),
+  )
 }
 
 /** Attempts after which a failure is believed that more patience seldom mends. */
@@ -201,8 +213,8 @@ function tlsError(
   { name, url }: Backend,
   { tls, causeClass }: TransportFailure,
 ): SecretManagerError {
-  const { code = 'SM_TLS_FAILED', detail = 'failed', hint } = tls ?? {}
-  return new SecretManagerError(code, `the certificate of ${name} at ${url} ${detail}`, {
+  const { code = 'SM_TLS_FAILED', detail = 'the TLS handshake failed', hint } = tls ?? {}
+  return new SecretManagerError(code, `${name} at ${url}: ${detail}`, {
     hint,
     causeClass,
   })

@@ -52,7 +52,8 @@ export class WarmAgent extends Agent {
   #take({ host, port }: RequestOptions): Socket | undefined {
     if (!this.#warm) return undefined
     const { socket, target } = this.#warm
-    if (!socket.destroyed && (target.host !== host || target.port !== Number(port))) return undefined
+    if (!socket.destroyed && (target.host !== host || target.port !== Number(port)))
+      return undefined
     this.#warm = undefined
     if (socket.destroyed) return undefined
     socket.off('error', ignore)

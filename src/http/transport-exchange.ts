@@ -26,13 +26,13 @@ export function exchange(
 ): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const client = open()
-    const timers = new Timers(client, request)
-    const abort = (): void =>
-      void client.destroy(new TransportFailure('aborted', 'the call was aborted'))
+    const timers = new Timers((what) => fail(new TransportFailure('timeout', what)), request)
+    const abort = (): void => fail(new TransportFailure('aborted', 'the call was aborted'))
     const settle = (): void => {
       timers.clear()
       request.signal?.removeEventListener('abort', abort)
     }
+    // Told here and now: a request that has no connection yet emits nothing when it is destroyed.
     const fail = (error: unknown): void => {
       settle()
       client.destroy()
@@ -40,10 +40,13 @@ export function exchange(
     }
     client.on('error', fail)
     client.on('response', (response) => {
-      collect(response).then((body) => {
-        settle()
-        resolve({ status: response.statusCode ?? 0, headers: plainHeaders(response), body })
-      }, (error: unknown) => fail(endedEarly(error)))
+      collect(response).then(
+        (body) => {
+          settle()
+          resolve({ status: response.statusCode ?? 0, headers: plainHeaders(response), body })
+        },
+        (error: unknown) => fail(endedEarly(error)),
+      )
     })
     client.on('socket', (socket) => timers.watch(socket))
     request.signal?.addEventListener('abort', abort)
@@ -62,8 +65,11 @@ class Timers {
   readonly #total: NodeJS.Timeout
   #connect: NodeJS.Timeout | undefined
 
-  constructor(client: ClientRequest, { connectTimeoutMs, timeoutMs }: HttpRequest) {
-    this.#expire = (what) => void client.destroy(new TransportFailure('timeout', what))
+  constructor(
+    expire: (what: string) => void,
+    { connectTimeoutMs, timeoutMs }: Pick<HttpRequest, 'connectTimeoutMs' | 'timeoutMs'>,
+  ) {
+    this.#expire = expire
     this.#connectTimeoutMs = connectTimeoutMs
     const what = `no complete answer within ${timeoutMs} ms`
     this.#total = setTimeout(this.#expire, timeoutMs, what)
@@ -71,12 +77,13 @@ class Timers {
 
   /** The first limit ends with the handshake; a connection in use has it behind it. */
   watch(socket: Socket): void {
+    if (!isConnected(socket)) {
+      const what = `no connection within ${this.#connectTimeoutMs} ms`
+      this.#connect = setTimeout(this.#expire, this.#connectTimeoutMs, what)
+      const event = socket instanceof TLSSocket ? 'secureConnect' : 'connect'
+      socket.once(event, () => clearTimeout(this.#connect))
+    }
     this.#total.refresh()
-    if (isConnected(socket)) return
-    const what = `no connection within ${this.#connectTimeoutMs} ms`
-    this.#connect = setTimeout(this.#expire, this.#connectTimeoutMs, what)
-    const event = socket instanceof TLSSocket ? 'secureConnect' : 'connect'
-    socket.once(event, () => clearTimeout(this.#connect))
   }
 
   clear(): void {

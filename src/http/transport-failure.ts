@@ -6,33 +6,48 @@ import type { TlsFailure } from '../runtime.ts'
 
 /** Verification results that more trusted CAs could change. */
 const UNTRUSTED: Readonly<Record<string, string>> = {
-  UNABLE_TO_GET_ISSUER_CERT: 'has an issuer that is not trusted here',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'has an issuer that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT: 'its certificate has an issuer that is not trusted here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate has an issuer that is not trusted here',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'has an issuer that is not trusted here, or comes without its intermediate',
-  SELF_SIGNED_CERT_IN_CHAIN: 'ends in a root that is not trusted here',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'is self-signed and not trusted here',
-  CERT_UNTRUSTED: 'ends in a root that is not trusted here',
-  INVALID_CA: 'was signed by a certificate that is not a CA (basicConstraints CA:TRUE is missing)',
-  CERT_SIGNATURE_FAILURE: 'has a signature that its issuer did not make',
+    'its certificate has an issuer that is not trusted here, or comes without its intermediate',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate ends in a root that is not trusted here',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed and not trusted here',
+  CERT_UNTRUSTED: 'its certificate ends in a root that is not trusted here',
+  INVALID_CA:
+    'its certificate was signed by a certificate that is not a CA (basicConstraints CA:TRUE is missing)',
+  CERT_SIGNATURE_FAILURE: 'its certificate has a signature that its issuer did not make',
 }
 
 const KEY_USAGE_HINT =
   'issue the CA anew with basicConstraints=critical,CA:TRUE and keyUsage=critical,keyCertSign,cRLSign'
 
 const OTHER: Readonly<Record<string, Omit<TlsFailure, 'hint'>>> = {
-  CERT_HAS_EXPIRED: { code: 'SM_TLS_EXPIRED', detail: 'has expired' },
-  CERT_NOT_YET_VALID: { code: 'SM_TLS_EXPIRED', detail: 'is not valid yet' },
-  CERT_REVOKED: { code: 'SM_TLS_UNTRUSTED', detail: 'has been revoked' },
+  CERT_HAS_EXPIRED: { code: 'SM_TLS_EXPIRED', detail: 'its certificate has expired' },
+  CERT_NOT_YET_VALID: { code: 'SM_TLS_EXPIRED', detail: 'its certificate is not valid yet' },
+  CERT_REVOKED: { code: 'SM_TLS_UNTRUSTED', detail: 'its certificate has been revoked' },
   INVALID_PURPOSE: {
     code: 'SM_TLS_UNTRUSTED',
-    detail: 'or its CA is not for this purpose (extended key usage serverAuth)',
-  },
-  EPROTO: {
-    code: 'SM_TLS_FAILED',
-    detail: 'was not seen: what answers does not speak TLS, or refused the handshake',
+    detail:
+      'its certificate, or the CA of it, is not for this purpose (extended key usage serverAuth)',
   },
 }
+
+/** Alerts and refusals of a handshake, by the end of OpenSSL's name for each; the first that fits. */
+const HANDSHAKE: readonly (readonly [pattern: RegExp, detail: string])[] = [
+  [
+    /CERTIFICATE_REQUIRED$|HANDSHAKE_FAILURE$/,
+    'it demands a client certificate, or a cipher that Node does not have',
+  ],
+  [
+    /ALERT_(?:BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_(?:EXPIRED|REVOKED|UNKNOWN))$/,
+    'it does not accept the client certificate',
+  ],
+  [/PROTOCOL_VERSION$|UNSUPPORTED_PROTOCOL$/, 'it speaks no TLS 1.2 or later'],
+  [
+    /WRONG_VERSION_NUMBER$|PACKET_LENGTH_TOO_LONG$|^EPROTO$/,
+    'what answers does not speak TLS: is it plain http?',
+  ],
+]
 
 /**
  * Recognises a failed handshake.
@@ -49,10 +64,14 @@ export function tlsFailure(error: unknown, host: string): TlsFailure | undefined
   if (untrusted !== undefined) return { code: 'SM_TLS_UNTRUSTED', detail: untrusted }
   if (code === 'UNSPECIFIED') return unspecified(error)
   if (OTHER[code]) return OTHER[code]
-  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')) {
-    return { code: 'SM_TLS_FAILED', detail: 'was not accepted in the handshake' }
-  }
-  return undefined
+  const isHandshake =
+    code === 'EPROTO' || code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_')
+  return isHandshake ? { code: 'SM_TLS_FAILED', detail: handshakeDetail(code) } : undefined
+}
+
+function handshakeDetail(code: string): string {
+  const known = HANDSHAKE.find(([pattern]) => pattern.test(code))
+  return known ? known[1] : 'the TLS handshake failed'
 }
 
 /** Whether other trusted CAs could make the handshake succeed. */
@@ -69,10 +88,11 @@ function unspecified(error: unknown): TlsFailure {
   return text.includes('key usage')
     ? {
         code: 'SM_TLS_UNTRUSTED',
-        detail: 'was signed by a CA whose key usage does not allow signing certificates',
+        detail:
+          'its certificate was signed by a CA whose key usage does not allow signing certificates',
         hint: KEY_USAGE_HINT,
       }
-    : { code: 'SM_TLS_UNTRUSTED', detail: 'was not accepted' }
+    : { code: 'SM_TLS_UNTRUSTED', detail: 'its certificate was not accepted' }
 }
 
 /** Names in a certificate are public: they are what the person must compare. */
@@ -81,7 +101,9 @@ function nameMismatch(error: unknown, host: string): TlsFailure {
   const isAddress = isIP(host.replace(/^\[|\]$/g, '')) !== 0
   return {
     code: 'SM_TLS_NAME_MISMATCH',
-    detail: names ? `is for ${names}, not for ${host}` : `names no host at all, so not ${host}`,
+    detail: names
+      ? `its certificate is for ${names}, not for ${host}`
+      : `its certificate names no host at all, so not ${host}`,
     hint: isAddress
       ? `issue the certificate with subjectAltName=IP:${host} (a common name or DNS name does not count for an address), or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME)`
       : `issue the certificate with subjectAltName=DNS:${host}, or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME)`,

@@ -5,6 +5,7 @@
  * first; the operating system's store is read only when they do not know the issuer. Homelab CAs are
  * installed there, and Node alone ignores them.
  */
+import { X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 
 import { SecretManagerError, systemCode } from '../errors.ts'
@@ -66,6 +67,7 @@ export class Trust {
     ])
     const fingerprint = [caPem, cert, key].join('\0')
     if (fingerprint !== this.#material?.fingerprint) {
+      if (!widen && caPem !== undefined) checkPem(caPem)
       this.#material = { context: secureContext(caPem, cert, key), fingerprint, widened: widen }
     }
     return this.#material.context
@@ -87,15 +89,24 @@ function secureContext(
   try {
     return createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' })
   } catch {
-    // OpenSSL's message may quote the file; its path is in the settings.
-    throw new SecretManagerError(
-      'SM_TLS_FAILED',
-      'the configured certificates or key do not load',
-      {
-        hint: 'check that the CA, certificate and key files are PEM and that the key belongs to the certificate',
-      },
-    )
+    throw doNotLoad()
   }
+}
+
+/** Node takes a CA that is none without a word, and then trusts nobody. */
+function checkPem(ca: string): void {
+  try {
+    void new X509Certificate(ca)
+  } catch {
+    throw doNotLoad()
+  }
+}
+
+/** OpenSSL's message may quote the file; its path is in the settings. */
+function doNotLoad(): SecretManagerError {
+  return new SecretManagerError('SM_TLS_FAILED', 'the configured certificates or key do not load', {
+    hint: 'check that the CA, certificate and key files are PEM and that the key belongs to the certificate',
+  })
 }
 
 async function readPem(pem: Pem | undefined, files: Files): Promise<string | undefined> {

@@ -91,8 +91,9 @@ class NodeTransport implements Transport {
     if (!(failure instanceof TransportFailure)) return false
     if (failure.causeClass === STALE_CONNECTION) return once !== true
     const untrusted = isUntrusted(failure.causeClass)
-    // An alert can come late: the server refuses a client certificate after the request was sent.
-    if (failure.kind !== 'tls' || (once === true && !untrusted)) return false
+    // A client certificate is refused late, after the request was sent, and by some without a word.
+    const hungUp = failure.causeClass === 'ECONNRESET' && this.#options.clientCert !== undefined
+    if ((failure.kind !== 'tls' && !hungUp) || (once === true && !untrusted)) return false
     if (!(await this.#trust.renew(secureContext, untrusted))) return false
     await this.#replace(agent)
     return true
@@ -121,7 +122,9 @@ class NodeTransport implements Transport {
   }
 
   async #connectionsFor({ protocol }: URL): Promise<Connections> {
-    return protocol === 'https:' ? this.#connections() : { agent: this.#plain, secureContext: undefined }
+    return protocol === 'https:'
+      ? this.#connections()
+      : { agent: this.#plain, secureContext: undefined }
   }
 
   #connections(): Promise<Connections> {
@@ -138,8 +141,8 @@ class NodeTransport implements Transport {
     const tls = { ...AGENT, rejectUnauthorized: true, ...(secureContext && { secureContext }) }
     if (this.#options.proxy === undefined) return { agent: new WarmAgent(tls), secureContext }
     // Loaded on use: most reads have no proxy.
-    const { HttpsProxyAgent } = await import('https-proxy-agent')
-    return { agent: new HttpsProxyAgent(this.#options.proxy, AGENT), secureContext }
+    const { ProxyAgent } = await import('./transport-proxy.ts')
+    return { agent: new ProxyAgent(this.#options.proxy, tls), secureContext }
   }
 
   /** SNI carries names only (RFC 6066 §3); an address is checked against the certificate all the same. */

@@ -156,7 +156,7 @@ export class KubernetesClient {
       return await this.#attempt(allowance, operation, request, false)
     } catch (error) {
       if (!isSecretManagerError(error) || error.code !== 'SM_K8S_UNAUTHENTICATED') throw error
-      await allowance.admit('kubernetes')
+      await allowance.admit('kubernetes', error)
       return this.#attempt(allowance, operation, request, true)
     }
   }

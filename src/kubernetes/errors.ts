@@ -72,7 +72,7 @@ function hintFor(
 
 /** The commands that grant exactly what was missing, and no more. */
 function grant({ verb, resource, namespace, name }: Operation, token: string | undefined): string {
-  const role = `read-${name}`.slice(0, 63)
+  const role = `secretmanager-${name}`.slice(0, 63)
   const claims = token === undefined ? undefined : readClaims(token)
   const subject =
     claims?.namespace !== undefined && claims.serviceAccount !== undefined

@@ -1,7 +1,6 @@
 /** The Python original's format: a bare Transit ciphertext of the document's exact bytes. */
 import { SecretManagerError } from '../errors.ts'
-
-const RAW = /^vault:v[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}$/
+import { isTransitCiphertext } from '../vault/transit.ts'
 
 /**
  * Reads a stored raw document.
@@ -13,7 +12,7 @@ const RAW = /^vault:v[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}$/
  */
 export function parseRaw(text: string, where: string): string {
   const ciphertext = text.trim()
-  if (RAW.test(ciphertext)) return ciphertext
+  if (isTransitCiphertext(ciphertext)) return ciphertext
   const what = ciphertext === '' ? 'is empty' : 'is not a Transit ciphertext (vault:vN:…)'
   throw new SecretManagerError('SM_CT_FORMAT', `${where} ${what}`, { hint: hintFor(ciphertext) })
 }

@@ -63,7 +63,7 @@ export class VaultClient {
     allowance: Allowance,
     request: VaultRequest,
   ): Promise<{ reply: VaultReply; sentAt: number }> {
-    // Vault's errors carry no id; this one is written to its audit log, so that the two can be joined.
+    // Vault's error answers carry no id. Where its audit log is told to keep this header, it joins the two.
     const correlationId = this.#backend.runtime.randomId()
     const { method, path, body, once = false } = request
     const headers = this.#headers(request.token, correlationId)

@@ -48,7 +48,7 @@ export function kubernetesLogin(settings: KubernetesLogin, jwtSource: JwtSource)
       // The kubelet may have replaced the file, or a kept JWT may have been revoked with its pod.
       const other = await jwtSource(allowance, jwt)
       if (other === jwt) throw error
-      await allowance.admit('vault')
+      await allowance.admit('vault', error)
       return loginWith(client, allowance, settings, other)
     }
   }
@@ -78,7 +78,10 @@ function readAuth(reply: VaultReply, sentAt: number, path: string): VaultAuth {
   const token = stringField(reply, 'auth', 'client_token', path)
   // It will stand in a header.
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new SecretManagerError('SM_VAULT_BAD_RESPONSE', `the answer to ${path} has no usable token`)
+    throw new SecretManagerError(
+      'SM_VAULT_BAD_RESPONSE',
+      `the answer to ${path} has no usable token`,
+    )
   }
   const auth = recordField(reply, 'auth')
   const seconds = auth['lease_duration']

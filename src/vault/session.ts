@@ -4,7 +4,7 @@
  * Tokens live seconds, so there is no timer and no renewal: a token serves every call until shortly
  * before its end, and the next call after that logs in.
  */
-import { isSecretManagerError } from '../errors.ts'
+import { isSecretManagerError, type SecretManagerError } from '../errors.ts'
 import type { Allowance, Budget } from '../http/budget.ts'
 import { untilAborted } from '../lib/abort.ts'
 import { SingleFlight } from '../lib/single-flight.ts'
@@ -29,8 +29,8 @@ export class Session {
   readonly #runtime: Runtime
   readonly #flight = new SingleFlight<HeldToken>()
   #held: HeldToken | undefined
-  /** The last login failed, or its token was refused: the next one is a retry. */
-  #failed = false
+  /** How the last login failed, or its token was refused: the next login is a retry, and spends from the budget. */
+  #retryOf: SecretManagerError | undefined
 
   constructor(client: VaultClient, login: Login, budget: Budget, runtime: Runtime) {
     this.#client = client
@@ -46,15 +46,10 @@ export class Session {
    * @throws {@link SecretManagerError} what login or operation reject with
    */
   async use<T>(allowance: Allowance, operation: (token: string) => Promise<T>): Promise<T> {
-    const held = await this.#token(allowance)
-    try {
-      return await operation(held.token)
-    } catch (error) {
-      if (!isSecretManagerError(error) || error.code !== 'SM_VAULT_DENIED') throw error
-      this.#drop(held)
-      const fresh = await this.#token(allowance)
-      return operation(fresh.token)
-    }
+    const result = await this.#attempt(allowance, operation)
+    // Whatever else a read needs has answered before: only now has the start succeeded.
+    this.#budget.started()
+    return result
   }
 
   /** Logs in now, unless a token is live. */
@@ -77,6 +72,18 @@ export class Session {
     await this.#client.request(allowance, request).catch(() => undefined)
   }
 
+  async #attempt<T>(allowance: Allowance, operation: (token: string) => Promise<T>): Promise<T> {
+    const held = await this.#token(allowance)
+    try {
+      return await operation(held.token)
+    } catch (error) {
+      if (!isSecretManagerError(error) || error.code !== 'SM_VAULT_DENIED') throw error
+      this.#drop(held, error)
+      const fresh = await this.#token(allowance)
+      return operation(fresh.token)
+    }
+  }
+
   #token(allowance: Allowance): Promise<HeldToken> {
     const held = this.#held
     if (held && this.#runtime.now() < held.usableUntil) return Promise.resolve(held)
@@ -86,19 +93,23 @@ export class Session {
   }
 
   async #logIn(allowance: Allowance): Promise<HeldToken> {
-    if (this.#failed) await allowance.admit('vault')
-    this.#failed = true
-    const auth = await this.#login(this.#client, allowance)
-    this.#failed = false
-    this.#held = hold(auth)
-    return this.#held
+    if (this.#retryOf) await allowance.admit('vault', this.#retryOf)
+    try {
+      const auth = await this.#login(this.#client, allowance)
+      this.#retryOf = undefined
+      this.#held = hold(auth)
+      return this.#held
+    } catch (error) {
+      if (isSecretManagerError(error)) this.#retryOf = error
+      throw error
+    }
   }
 
   /** Only while still current: another call may have replaced it already. */
-  #drop(held: HeldToken): void {
+  #drop(held: HeldToken, refusal: SecretManagerError): void {
     if (this.#held !== held) return
     this.#held = undefined
-    this.#failed = true
+    this.#retryOf = refusal
   }
 }
 

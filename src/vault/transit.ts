@@ -48,7 +48,7 @@ export class Transit {
     })
     const ciphertext = stringField(reply, 'data', 'ciphertext', path)
     // It is about to replace a document that can be opened.
-    if (/^vault:v[1-9]\d*:[A-Za-z0-9+/]+={0,2}$/.test(ciphertext)) return ciphertext
+    if (isTransitCiphertext(ciphertext)) return ciphertext
     throw badField(path, 'ciphertext')
   }
 
@@ -106,4 +106,9 @@ function fromBase64(reply: Readonly<Record<string, unknown>>, path: string): Uin
 function badField(path: string, field: string): SecretManagerError {
   const message = `the answer to ${path} has no data.${field} of the right form`
   return new SecretManagerError('SM_VAULT_BAD_RESPONSE', message)
+}
+
+/** Whether `text` is what Transit gives for a document: `vault:vN:` and base64. */
+export function isTransitCiphertext(text: string): boolean {
+  return /^vault:v[1-9]\d{0,8}:[A-Za-z0-9+/]+={0,2}$/.test(text)
 }

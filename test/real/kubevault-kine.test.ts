@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'vitest'
 import { kubevaultContract } from '../contracts/kubevault.ts'
-import { wireOfUrl } from '../contracts/wire.ts'
 import { startKubernetes, startVault, serversPresent } from './servers.ts'
-import { withFiles } from './with-files.ts'
+import { worldOf } from './world.ts'
 
 describe.skipIf(!serversPresent('bao', 'kube', 'kine'))('on audited servers', () => {
   kubevaultContract('OpenBao and kube-apiserver over kine', async () => {
@@ -29,21 +28,8 @@ describe.skipIf(!serversPresent('bao', 'kube', 'kine'))('on audited servers', ()
         ],
       }),
     ])
-    const ca = vault.caPem ?? ''
     return {
-      vault: wireOfUrl(vault.url, { ca }),
-      kubernetes: wireOfUrl(kubernetes.url, { ca: kubernetes.caPem }),
-      servers: {
-        rootToken: vault.rootToken,
-        adminToken: kubernetes.adminToken,
-        kubernetesHost: kubernetes.url,
-        kubernetesCaPem: kubernetes.caPem,
-      },
-      vaultUrl: vault.url,
-      vaultCaPem: ca,
-      kubernetesUrl: kubernetes.url,
-      kubernetesCaPem: kubernetes.caPem,
-      runtime: (files, env) => withFiles({ '/etc/vault/ca.crt': ca, ...files }, env),
+      ...worldOf(vault, kubernetes),
       calls: async () => ({
         vault: (await entries(vaultLog)).filter((entry) => entry.type === 'request').length,
         kubernetes: (await entries(kubernetesLog)).filter(

@@ -1,22 +1,20 @@
-import { kubevaultContract } from '../contracts/kubevault.ts'
 import { describe } from 'vitest'
-import { serversPresent } from './servers.ts'
+import { kubevaultContract } from '../contracts/kubevault.ts'
+import { serversPresent, startVault } from './servers.ts'
 import { sharedServers } from './shared.ts'
-import { withFiles } from './with-files.ts'
+import { worldOf } from './world.ts'
 
 describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () => {
   kubevaultContract('OpenBao and kube-apiserver', () => {
-    const { vault, kubernetes, vaultWire, kubernetesWire, servers } = sharedServers()
-    return Promise.resolve({
-      vault: vaultWire,
-      kubernetes: kubernetesWire,
-      servers,
-      vaultUrl: vault.url,
-      vaultCaPem: vault.caPem ?? '',
-      kubernetesUrl: kubernetes.url,
-      kubernetesCaPem: kubernetes.caPem,
-      runtime: (files, env) => withFiles({ '/etc/vault/ca.crt': vault.caPem ?? '', ...files }, env),
-      close: () => Promise.resolve(),
-    })
+    const { vault, kubernetes } = sharedServers()
+    return Promise.resolve(worldOf(vault, kubernetes))
+  })
+})
+
+// The second opinion: built only on demand (npm run servers:build vault).
+describe.skipIf(!serversPresent('vault', 'kube', 'etcd'))('on HashiCorp Vault', () => {
+  kubevaultContract('HashiCorp Vault and kube-apiserver', async () => {
+    const vault = await startVault({ name: 'vault', tls: true })
+    return { ...worldOf(vault, sharedServers().kubernetes), close: () => vault.stop() }
   })
 })

@@ -1,0 +1,216 @@
+/** A SecretManager between a scripted Vault and a scripted API server, and canaries in everything secret. */
+import { readFile } from 'node:fs/promises'
+import { inspect } from 'node:util'
+import { expect, onTestFinished } from 'vitest'
+
+import { isSecretManagerError, type SecretManagerError } from '../../src/errors.ts'
+import { createTransport } from '../../src/http/transport.ts'
+import { SecretManager } from '../../src/manager.ts'
+import { systemRuntime, type Runtime } from '../../src/runtime.ts'
+import type { SecretManagerConfig, VaultConfig } from '../../src/config/types.ts'
+import { json, scriptedServer, type ScriptedServer, type Scripts } from './scripted-server.ts'
+
+/** A JWT as the API server issues it; its signature is a canary. */
+export function jwtOf(claims: object = {}, signature = 'CANARYsignatureCANARY'): string {
+  const payload = {
+    iss: 'https://kubernetes.default.svc',
+    sub: 'system:serviceaccount:prod:app',
+    aud: ['vault'],
+    exp: Math.floor(Date.now() / 1000) + 600,
+    'kubernetes.io': { namespace: 'prod', serviceaccount: { name: 'app' } },
+    ...claims,
+  }
+  return `eyJhbGciOiJSUzI1NiJ9.${Buffer.from(JSON.stringify(payload)).toString('base64url')}.${signature}`
+}
+
+export const TOKEN = 'hvs.CANARYvaultTokenCANARY'
+export const API_TOKEN = 'CANARYapiServerTokenCANARY'
+export const JWT: string = jwtOf()
+export const CIPHERTEXT = 'vault:v1:CANARYciphertextCANARYciphertext'
+export const PLAINTEXT = 'CANARY-plaintext-value'
+const DOCUMENT = JSON.stringify({ redis_url: PLAINTEXT })
+
+const CANARIES: readonly string[] = [
+  TOKEN,
+  API_TOKEN,
+  'CANARYsignatureCANARY',
+  CIPHERTEXT.slice('vault:v1:'.length),
+  PLAINTEXT,
+]
+
+export const LOGIN = 'POST /v1/auth/kubernetes/login'
+export const DECRYPT = 'POST /v1/transit/decrypt/app'
+export const REVOKE = 'POST /v1/auth/token/revoke-self'
+export const OBJECT = 'GET /api/v1/namespaces/prod/secrets/app'
+export const TOKEN_REQUEST = 'POST /api/v1/namespaces/prod/serviceaccounts/app/token'
+
+export const DEFINITION = {
+  secretName: 'app',
+  namespace: 'prod',
+  readKey: 'secrets.json',
+  transitKey: 'app',
+  format: 'raw',
+} as const
+
+/** The answer to a login. */
+export function loginAnswer(auth: object = {}): object {
+  const usual = { client_token: TOKEN, lease_duration: 600, token_type: 'batch', renewable: false }
+  return { request_id: 'r', auth: { ...usual, ...auth }, data: null }
+}
+
+/** The answer to a decryption. */
+export function plaintextAnswer(document: string = DOCUMENT): object {
+  return { data: { plaintext: Buffer.from(document).toString('base64') } }
+}
+
+/** A Secret that holds the ciphertext. */
+export function secretObject(more: object = {}): object {
+  const data = { 'secrets.json': Buffer.from(CIPHERTEXT).toString('base64') }
+  return { kind: 'Secret', metadata: { name: 'app', resourceVersion: '7' }, data, ...more }
+}
+
+/** The answer to a TokenRequest. */
+export function tokenAnswer(jwt: string = JWT, lifeMs = 600_000): object {
+  const expirationTimestamp = new Date(Date.now() + lifeMs).toISOString()
+  return { kind: 'TokenRequest', status: { token: jwt, expirationTimestamp } }
+}
+
+export const HEALTHY_VAULT: Scripts = {
+  [LOGIN]: json(200, loginAnswer()),
+  [DECRYPT]: json(200, plaintextAnswer()),
+  [REVOKE]: json(204, ''),
+}
+
+export const HEALTHY_KUBERNETES: Scripts = {
+  [OBJECT]: json(200, secretObject()),
+  [TOKEN_REQUEST]: json(201, tokenAnswer()),
+}
+
+export type Files = Record<string, string | Error>
+
+/** The real world with a few files of our own, no environment, and no jitter: the first retries come at once. */
+export function socketRuntime(files: Files = {}, env: Record<string, string> = {}): Runtime {
+  const runtime: Runtime = {
+    ...systemRuntime(createTransport),
+    env: (name) => env[name],
+    home: () => '/nowhere',
+    random: () => 0,
+    readFile: async (path) => {
+      const content = files[path]
+      if (content instanceof Error) throw content
+      return content === undefined ? readFile(path) : new TextEncoder().encode(content)
+    },
+    transport: (options) => createTransport(options, runtime),
+  }
+  return runtime
+}
+
+export interface World {
+  readonly vault: ScriptedServer
+  readonly kubernetes: ScriptedServer
+  readonly manager: SecretManager
+  /** May be changed at any time. */
+  readonly files: Files
+  /** Reads the one definition. */
+  read(signal?: AbortSignal): Promise<{ readonly [name: string]: unknown }>
+}
+
+export interface WorldOptions {
+  readonly vault?: Scripts | undefined
+  readonly kubernetes?: Scripts | undefined
+  readonly vaultConfig?: Partial<VaultConfig> | undefined
+  readonly config?: Partial<SecretManagerConfig> | undefined
+  readonly files?: Files | undefined
+  readonly delayMs?: number | undefined
+  /** `mounted`: ciphertext and JWT are files, and the API server is never asked. */
+  readonly mode?: 'mounted' | 'api' | undefined
+}
+
+/** Two servers and a manager, all closed after the test. */
+export async function world(options: WorldOptions = {}): Promise<World> {
+  const { delayMs, mode = 'mounted' } = options
+  const vault = await scriptedServer({ ...HEALTHY_VAULT, ...options.vault }, { delayMs })
+  const kubernetes = await scriptedServer(
+    { ...HEALTHY_KUBERNETES, ...options.kubernetes },
+    { delayMs },
+  )
+  const files: Files = { ...filesFor(kubernetes.url), ...options.files }
+  const auth = { method: 'kubernetes', role: 'app' } as const
+  const config: SecretManagerConfig = {
+    timeout: 300,
+    startup: { wait: 700 },
+    ...options.config,
+    vault: {
+      url: vault.url,
+      auth: mode === 'mounted' ? { ...auth, jwtFile: '/run/jwt' } : auth,
+      ...options.vaultConfig,
+    },
+    kubernetes:
+      mode === 'mounted'
+        ? { mountedAt: '/run/secrets' }
+        : { kubeconfig: '/run/kubeconfig', serviceAccount: 'app', namespace: 'prod' },
+  }
+  const manager = new SecretManager(config, { runtime: socketRuntime(files) })
+  onTestFinished(async () => {
+    await manager.close()
+    await Promise.all([vault.close(), kubernetes.close()])
+  })
+  const read: World['read'] = (signal) => manager.readSecrets(DEFINITION, { signal })
+  return { vault, kubernetes, manager, files, read }
+}
+
+function filesFor(server: string): Files {
+  return {
+    '/run/jwt': JWT,
+    '/run/secrets/secrets.json': CIPHERTEXT,
+    '/run/secrets/app/secrets.json': CIPHERTEXT,
+    '/run/kube-token': API_TOKEN,
+    '/run/kubeconfig': JSON.stringify({
+      'current-context': 'test',
+      contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace: 'prod' } }],
+      clusters: [{ name: 'test', cluster: { server } }],
+      users: [{ name: 'test', user: { tokenFile: '/run/kube-token' } }],
+    }),
+  }
+}
+
+/** Waits for the failure of `promise`, which must be ours and must not leak. */
+export async function rejection(promise: Promise<unknown>): Promise<SecretManagerError> {
+  const error: unknown = await promise.then(
+    () => expect.unreachable('it should have failed'),
+    (reason: unknown) => reason,
+  )
+  if (!isSecretManagerError(error)) throw error
+  expectNoLeak(error)
+  return error
+}
+
+/** I10: no canary, however encoded, anywhere in what an error shows. */
+export function expectNoLeak(error: SecretManagerError, extra: readonly string[] = []): void {
+  const shown = [
+    error.message,
+    error.hint,
+    error.stack ?? '',
+    String(error),
+    JSON.stringify(error),
+    JSON.stringify(error.toJSON()),
+    JSON.stringify({ ...error }),
+    inspect(error, { showHidden: true, depth: Infinity, maxStringLength: Infinity }),
+  ].join('\n')
+  for (const canary of [...CANARIES, ...extra]) {
+    for (const form of formsOf(canary)) expect(shown).not.toContain(form)
+  }
+}
+
+function formsOf(canary: string): string[] {
+  const bytes = Buffer.from(canary)
+  const base64 = bytes.toString('base64')
+  return [
+    canary,
+    base64.replace(/.{2}=*$/, ''),
+    bytes.toString('base64url').slice(0, -2),
+    bytes.toString('hex'),
+    encodeURIComponent(canary),
+    [...canary].toReversed().join(''),
+  ]
+}

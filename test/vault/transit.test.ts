@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest'
+
+import { Budget } from '../../src/http/budget.ts'
+import { VaultClient } from '../../src/vault/client.ts'
+import { Session } from '../../src/vault/session.ts'
+import { Transit } from '../../src/vault/transit.ts'
+import { inProcess, type Handler, type InProcess } from '../faults/in-process.ts'
+import { fakeRuntime } from '../fake-runtime.ts'
+
+interface Fixture extends Pick<InProcess, 'sent'> {
+  readonly transit: Transit
+  readonly budget: Budget
+}
+
+function transitOn(handler: Handler): Fixture {
+  const server = inProcess(handler)
+  const runtime = fakeRuntime({ auto: true, random: () => 0, transport: server.transport })
+  const settings = { startupWaitMs: 5000, attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 } }
+  const budget = new Budget(runtime, settings, new AbortController().signal)
+  const client = new VaultClient(
+    {
+      url: 'https://vault.example:8200',
+      namespace: 'team/a',
+      transport: {},
+      transitMount: 'transit',
+      redirectHosts: [],
+      auth: {
+        method: 'kubernetes',
+        role: 'app',
+        mount: 'kubernetes',
+        audience: 'vault',
+        jwtFile: undefined,
+      },
+    },
+    runtime,
+  )
+  const login = async () => ({ token: 'a', sentAt: 0, ttlMs: 600_000, type: 'batch' }) as const
+  const session = new Session(client, login, budget, runtime)
+  return { transit: new Transit(client, session, 'mounts/transit'), budget, sent: server.sent }
+}
+
+describe('decrypt', () => {
+  test('posts to the mount, with token and namespace', async () => {
+    const { transit, budget, sent } = transitOn(() => ({
+      status: 200,
+      json: { data: { plaintext: 'AP8=' } },
+    }))
+    const plaintext = await transit.decrypt(budget.begin(), 'app', 'vault:v1:AAAA')
+    expect([...plaintext]).toEqual([0, 255])
+    expect(sent).toHaveLength(1)
+    expect(sent[0]).toMatchObject({
+      method: 'POST',
+      url: 'https://vault.example:8200/v1/mounts/transit/decrypt/app',
+      headers: { 'x-vault-token': 'a', 'x-vault-namespace': 'team/a', 'x-vault-request': 'true' },
+      body: '{"ciphertext":"vault:v1:AAAA"}',
+    })
+  })
+
+  test('an empty plaintext is an empty document', async () => {
+    const { transit, budget } = transitOn(() => ({
+      status: 200,
+      json: { data: { plaintext: '' } },
+    }))
+    expect(await transit.decrypt(budget.begin(), 'app', 'vault:v1:AAAA')).toHaveLength(0)
+  })
+
+  test.each([[undefined], [null], [1], ['A'], ['AAA'], ['A*=='], ['AAAA\n'], [{}]])(
+    'I9: plaintext %j is none',
+    async (plaintext) => {
+      const { transit, budget } = transitOn(() => ({ status: 200, json: { data: { plaintext } } }))
+      const result = transit.decrypt(budget.begin(), 'app', 'vault:v1:AAAA')
+      await expect(result).rejects.toMatchObject({ code: 'SM_VAULT_BAD_RESPONSE' })
+    },
+  )
+
+  test.each([['..'], ['a/b'], ['a?b'], ['a%2fb'], [''], ['../../sys/seal'], ['a#']])(
+    'a key named %j is in no URL',
+    async (key) => {
+      const { transit, budget, sent } = transitOn(() => ({ status: 200 }))
+      const result = transit.decrypt(budget.begin(), key, 'vault:v1:AAAA')
+      await expect(result).rejects.toMatchObject({ code: 'SM_CONFIG_INVALID' })
+      expect(sent).toEqual([])
+    },
+  )
+})
+
+describe('rotate', () => {
+  test('is sent once, and the key is read', async () => {
+    const { transit, budget, sent } = transitOn(({ method }) =>
+      method === 'POST' ? { status: 204 } : { status: 200, json: { data: { latest_version: 3 } } },
+    )
+    expect(await transit.rotate(budget.begin(), 'app')).toBe(3)
+    expect(sent.map(({ method, url }) => `${method} ${new URL(url).pathname}`)).toEqual([
+      'POST /v1/mounts/transit/keys/app/rotate',
+      'GET /v1/mounts/transit/keys/app',
+    ])
+  })
+
+  test('V15: is not repeated when its outcome is unknown', async () => {
+    const { transit, budget, sent } = transitOn(() => ({ status: 500 }))
+    const result = transit.rotate(budget.begin(), 'app')
+    await expect(result).rejects.toMatchObject({ code: 'SM_VAULT_5XX', attempts: 1 })
+    expect(sent).toHaveLength(1)
+  })
+
+  test('the hint of a 403 names the capability that is missing', async () => {
+    const { transit, budget } = transitOn(({ method }) => ({
+      status: method === 'GET' ? 403 : 204,
+    }))
+    await expect(transit.latestVersion(budget.begin(), 'app')).rejects.toMatchObject({
+      hint: expect.stringContaining('["read"]'),
+    })
+  })
+
+  test.each([[undefined], ['3'], [0], [-1]])(
+    'I9: latest_version %j is none',
+    async (latest_version) => {
+      const { transit, budget } = transitOn(() => ({
+        status: 200,
+        json: { data: { latest_version } },
+      }))
+      const result = transit.latestVersion(budget.begin(), 'app')
+      await expect(result).rejects.toMatchObject({ code: 'SM_VAULT_BAD_RESPONSE' })
+    },
+  )
+})
