@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
-import { isSecretManagerError } from '../../src/errors.ts'
+import { isSecretManagerError, SecretManagerError } from '../../src/errors.ts'
 import { Budget, type Allowance } from '../../src/http/budget.ts'
 import { fakeRuntime, type FakeRuntime } from '../fake-runtime.ts'
 
