@@ -4,44 +4,84 @@
  */
 import type { SecretManagerError } from '../errors.ts'
 
-/** Where a command prints, and what it may know about it. */
-export interface Output {
-  /** Data: stdout, a line each. */
-  data(line: string): void
-  /** Everything else: stderr. */
-  note(line: string): void
+/** One of the two streams, and what a command may know about it. */
+export interface Sheet {
+  line(text: string): void
+  /** Passes a document on as it is. */
+  bytes(document: Uint8Array): void
   readonly isTerminal: boolean
   readonly hasColor: boolean
+  /** Columns that text for people is broken at; absent where programs read. */
+  readonly width: number | undefined
 }
 
-/** Prints to the process's own streams. */
-export function processOutput(env: Readonly<Record<string, string | undefined>>): Output {
+/** Where a command prints. */
+export interface Output {
+  /** What was asked for: stdout. */
+  readonly data: Sheet
+  /** Everything else: stderr. */
+  readonly notes: Sheet
+}
+
+/** Longer lines are hard to read, however wide the terminal is. */
+const WIDEST = 100
+
+/** Prints to the streams of a process. */
+export function processOutput(process: Pick<NodeJS.Process, 'stdout' | 'stderr' | 'env'>): Output {
+  const { stdout, stderr, env } = process
+  const isPlain = Boolean(env['NO_COLOR']) || env['TERM'] === 'dumb'
+  return { data: sheetOf(stdout, isPlain), notes: sheetOf(stderr, isPlain) }
+}
+
+function sheetOf(stream: NodeJS.WriteStream, isPlain: boolean): Sheet {
   return {
-    data: (line) => void process.stdout.write(`${line}\n`),
-    note: (line) => void process.stderr.write(`${line}\n`),
-    isTerminal: process.stdout.isTTY,
-    hasColor: process.stderr.isTTY && !env['NO_COLOR'],
+    line: (text) => void stream.write(`${text}\n`),
+    bytes: (document) => void stream.write(document),
+    isTerminal: stream.isTTY,
+    hasColor: stream.isTTY && !isPlain,
+    // A terminal may be resized meanwhile.
+    get width() {
+      return stream.isTTY ? Math.min(stream.columns || WIDEST, WIDEST) : undefined
+    },
   }
 }
 
 /** Prints a failure: what and where, the code for a search, the next action. */
-export function printError(output: Output, error: SecretManagerError): void {
+export function printError({ notes }: Output, error: SecretManagerError): void {
   const { message, code, hint, attempts, elapsedMs, requestId } = error
   const tried = attempts > 1 ? `, ${attempts} attempts in ${seconds(elapsedMs ?? 0)}` : ''
   const joined = requestId === undefined ? '' : `, request ${requestId}`
-  output.note(`${paint(output, RED, 'error:')} ${message}`)
-  output.note(`code:  ${code}${tried}${joined}`)
-  output.note(`try:   ${hint}`)
+  field(notes, 'error:', message, RED)
+  field(notes, 'code:', `${code}${tried}${joined}`)
+  field(notes, 'try:', hint)
 }
 
-/** `text` in bold, where the output has colours. */
-export function strong(output: Output, text: string): string {
-  return paint(output, BOLD, text)
+/** Prints a wrong use of the command line. */
+export function printUsageError({ notes }: Output, message: string, hint: string): void {
+  field(notes, 'error:', message, RED)
+  field(notes, 'try:', hint)
 }
 
-/** `text` dimmed, where the output has colours. */
-export function dim(output: Output, text: string): string {
-  return paint(output, DIM, text)
+/** Prints what is waited for; what can be done about it is said once. */
+export function printWait({ notes }: Output, message: string, hint: string | undefined): void {
+  field(notes, 'wait:', message, YELLOW)
+  if (hint !== undefined) field(notes, 'try:', hint)
+}
+
+/** `text` in bold, where the sheet has colours. */
+export function strong(sheet: Sheet, text: string): string {
+  return paint(sheet, BOLD, text)
+}
+
+/** `text` dimmed, where the sheet has colours. */
+export function dim(sheet: Sheet, text: string): string {
+  return paint(sheet, DIM, text)
+}
+
+/** Prints `text` behind an indentation, broken at the sheet's width. */
+export function paragraph(sheet: Sheet, text: string, indent = 2): void {
+  const space = ' '.repeat(indent)
+  for (const line of wrap(text, sheet.width, indent)) sheet.line(space + line)
 }
 
 /** A duration for people, such as `0.4 s`. */
@@ -49,10 +89,35 @@ export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
 }
 
+/** Width of the labels, a space behind the longest. */
+const LABEL = 7
+
+function field(sheet: Sheet, label: string, text: string, style?: string): void {
+  const [first = '', ...rest] = wrap(text, sheet.width, LABEL)
+  const painted = style === undefined ? label : paint(sheet, style, label)
+  sheet.line(`${painted}${' '.repeat(LABEL - label.length)}${first}`)
+  for (const line of rest) sheet.line(' '.repeat(LABEL) + line)
+}
+
+/** Breaks between words alone: an address or a command must stay fit for copying. */
+function wrap(text: string, width: number | undefined, indent: number): string[] {
+  if (width === undefined) return [text]
+  const room = width - indent
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    const fits = last !== undefined && last.length + 1 + word.length <= room
+    if (fits) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}
+
 const RED = '31'
+const YELLOW = '33'
 const BOLD = '1'
 const DIM = '2'
 
-function paint({ hasColor }: Output, style: string, text: string): string {
+function paint({ hasColor }: Sheet, style: string, text: string): string {
   return hasColor ? `\u001B[${style}m${text}\u001B[0m` : text
 }

@@ -1,4 +1,6 @@
 /** The command line as data: its commands and flags, and what a failure exits with. */
+import { constants } from 'node:os'
+
 import { Command, CommanderError } from 'commander'
 
 import { isSecretManagerError } from '../errors.ts'
@@ -7,13 +9,14 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addDevCommand } from './commands/dev.ts'
 import { addReadCommand } from './commands/read.ts'
 import { printError, type Output } from './output.ts'
+import { explainUsage } from './usage.ts'
 import { VERSION } from './version.ts'
 
 /** What a command has of the world. */
 export interface Context {
   readonly runtime: Runtime
   readonly output: Output
-  /** Aborts when the person asks to stop. */
+  /** Aborts when the person asks to stop; its reason is the signal's name. */
   readonly interrupt: AbortSignal
 }
 
@@ -24,45 +27,71 @@ const USAGE = 2
  * Runs one command.
  *
  * @returns the exit code: 0 ok, 1 internal, 2 usage or configuration, 3 denied, 4 not found,
- * 5 unreachable, 6 ciphertext or payload, 7 conflict
+ * 5 unreachable, 6 ciphertext or payload, 7 conflict, 128+n interrupted by signal n
  */
 export async function runCommandLine(args: readonly string[], context: Context): Promise<number> {
+  const program = programFor(context)
   try {
-    await program(context).parseAsync([...args], { from: 'user' })
+    await program.parseAsync([...args], { from: 'user' })
     return 0
   } catch (error) {
-    return exitCode(error, context.output)
+    if (error instanceof CommanderError) return usageCode(error, args, program, context.output)
+    return exitCode(error, context)
   }
 }
 
-function program(context: Context): Command {
-  const { output } = context
+function programFor(context: Context): Command {
+  const { data, notes } = context.output
   const command = new Command('secretmanager')
     .description('Secrets for microservices on Kubernetes, by the KUBEVAULT pattern.')
     .version(VERSION)
     .exitOverride()
+    .showSuggestionAfterError(false)
     .configureOutput({
-      writeOut: (text) => output.data(text.trimEnd()),
-      writeErr: (text) => output.note(text.trimEnd()),
+      writeOut: (text) => data.line(text.trimEnd()),
+      writeErr: (text) => notes.line(text.trimEnd()),
+      getOutHelpWidth: () => data.width ?? HELP_WIDTH,
+      getErrHelpWidth: () => notes.width ?? HELP_WIDTH,
+      // Told by explainUsage, in the form of every other error.
+      outputError: () => undefined,
     })
-    .showHelpAfterError('run with --help for the flags')
     .addHelpText('after', EXIT_CODES)
   for (const add of [addReadCommand, addDevCommand, addDemoCommand]) add(command, context)
   return command
 }
 
+const HELP_WIDTH = 80
+
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 internal, 2 usage or configuration, 3 denied, 4 not found,
-5 unreachable, 6 ciphertext or payload, 7 conflict.`
+5 unreachable, 6 ciphertext or payload, 7 conflict, 128+n ended by signal n.`
 
-function exitCode(error: unknown, output: Output): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
+function usageCode(
+  error: CommanderError,
+  args: readonly string[],
+  program: Command,
+  output: Output,
+): number {
+  if (error.exitCode === 0) return 0
+  // Without a command the help itself is the answer.
+  if (error.code !== 'commander.help') explainUsage(error, args, program, output)
+  return USAGE
+}
+
+function exitCode(error: unknown, { output, interrupt }: Context): number {
+  if (interrupt.aborted) return interruptedBy(interrupt.reason, output)
   if (isSecretManagerError(error)) {
     printError(output, error)
     return error.exitCode
   }
   // A foreign message may quote data: its class is all that is safe to show.
   const name = error instanceof Error ? error.name : typeof error
-  output.note(`error: an unexpected ${name}; this is a bug, please report what you ran`)
+  output.notes.line(`error: an unexpected ${name}; this is a bug, please report what you ran`)
   return INTERNAL
+}
+
+/** As a shell reports it. */
+function interruptedBy(signal: unknown, output: Output): number {
+  output.notes.line('interrupted')
+  return 128 + (signal === 'SIGTERM' ? constants.signals.SIGTERM : constants.signals.SIGINT)
 }

@@ -8,6 +8,7 @@ import type {
   SecretDefinition,
   SecretManagerConfig,
 } from '../config/types.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
 
 /** A flag and the setting it stands for. */
@@ -97,16 +98,38 @@ export function addDefinitionFlags(command: Command): Command {
   return add(command, DEFINITION_FLAGS)
 }
 
-/** Flags over environment over the file of `--config`. */
-export function configOf(
+/** Where the servers and the dictionary are. */
+export interface Settings {
+  readonly config: SecretManagerConfig | SecretCfg
+  readonly definition: SecretDefinition | SecretDef
+}
+
+/**
+ * Flags over environment over the files of `--config` and `--def`.
+ *
+ * @throws {@link SecretManagerError} SM_CONFIG_INVALID with every problem of both, SM_FILE_UNREADABLE
+ */
+export async function settingsOf(
+  secretName: string | undefined,
   values: FlagValues,
   runtime: Runtime,
-): Promise<SecretManagerConfig | SecretCfg> {
+): Promise<Settings> {
+  const results = await Promise.allSettled([
+    configOf(values, runtime),
+    definitionOf(secretName, values, runtime),
+  ])
+  const [config, definition] = results
+  if (config.status === 'fulfilled' && definition.status === 'fulfilled') {
+    return { config: config.value, definition: definition.value }
+  }
+  throw together(results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])))
+}
+
+function configOf(values: FlagValues, runtime: Runtime): Promise<SecretManagerConfig | SecretCfg> {
   return loadConfig({ file: text(values['config']), flags: said(CONFIG_FLAGS, values) }, runtime)
 }
 
-/** Flags over environment over the file of `--def`. */
-export function definitionOf(
+function definitionOf(
   secretName: string | undefined,
   values: FlagValues,
   runtime: Runtime,
@@ -117,6 +140,33 @@ export function definitionOf(
   const flags = { ...said(DEFINITION_FLAGS, values), secretName, ...format }
   return loadDefinition({ file, flags }, runtime)
 }
+
+/** One error that says it all: who mends the first problem must not meet the second only then. */
+function together(reasons: readonly unknown[]): unknown {
+  const errors = reasons.filter(isSecretManagerError)
+  const [first] = errors
+  if (first === undefined || errors.length < reasons.length) return reasons[0]
+  const message = errors.map((error) => error.message).join('; ')
+  const invalid = errors.some(({ code }) => code === 'SM_CONFIG_INVALID')
+  const code = invalid ? 'SM_CONFIG_INVALID' : first.code
+  return new SecretManagerError(code, message, {
+    hint: invalid ? mending(message) : first.hint,
+    causeClass: first.causeClass,
+  })
+}
+
+/** The flags of the settings that a message names. */
+function mending(message: string): string | undefined {
+  const flags = [...NAME_AS_FLAG, ...CONFIG_FLAGS, ...DEFINITION_FLAGS].filter(
+    ({ path }) => message.includes(`: ${path} `) || message.includes(`; ${path} `),
+  )
+  if (flags.length === 0) return undefined
+  const list = flags.map(({ flags: names }) => names.replace(/^-\w, /, '')).join(', ')
+  return `${list}; or name files that say it with --config and --def`
+}
+
+/** The one setting that is an argument. */
+const NAME_AS_FLAG = [{ flags: 'NAME', path: 'secretName' }]
 
 function add(command: Command, flags: readonly Flag[]): Command {
   for (const { flags: names, says, choices } of flags) {

@@ -47,6 +47,6 @@ export async function startDemo(runtime: Runtime): Promise<DemoWorld> {
       const token = await requestToken(stack.kubernetesWire, { ...plan, serviceAccount })
       return podRuntime(runtime, { apiServer, caPem, namespace, token })
     },
-    close: served.close,
+    close: () => served.close(),
   }
 }

@@ -1,10 +1,12 @@
+import { inspect } from 'node:util'
+
 import type { Command } from 'commander'
 
 import { isSecretManagerError, SecretManagerError } from '../../errors.ts'
 import { SecretManager } from '../../manager.ts'
 import type { Runtime } from '../../runtime.ts'
 import { names } from '../../values.ts'
-import { dim, seconds, strong, type Output } from '../output.ts'
+import { dim, paragraph, seconds, strong, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 
 /** Adds `secretmanager demo`: the whole pattern in a few seconds, with nothing but this package. */
@@ -16,6 +18,7 @@ export function addDemoCommand(program: Command, context: Context): void {
 }
 
 async function demo({ runtime, output, interrupt }: Context): Promise<void> {
+  const { data } = output
   // Loaded on use: no other command needs a server.
   const { startDemo } = await import('../../dev/demo.ts')
   const step = steps(runtime, output)
@@ -25,48 +28,47 @@ async function demo({ runtime, output, interrupt }: Context): Promise<void> {
   try {
     const { definition, config } = world
     await step(
-      'provision a Transit key, a policy that only decrypts, a role for one ServiceAccount',
+      'provision a Transit key, a policy to decrypt, a role for one account',
       world.provision,
     )
     await step('seal the sample dictionary into a Secret', world.seal)
-    output.data(`  stored: ${await world.stored()}`)
+    paragraph(data, `stored: ${await world.stored()}`)
 
     await using service = new SecretManager(config, { runtime: await world.pod('app') })
     const options = { signal: interrupt }
     const secrets = await step('a service reads it with its ServiceAccount', () =>
       service.readSecrets(definition, options),
     )
-    output.data(`  entries: ${names(secrets).join(', ')}; in a log it is ${String(secrets)}`)
+    paragraph(data, `entries: ${names(secrets).join(', ')}; in a log it is ${inspect(secrets)}`)
 
     await step('rotate the key', world.rotate)
     await step('the service reads on: old versions still open', () =>
       service.readSecrets(definition, options),
     )
     await step('seal anew, with the new version of the key', world.seal)
-    output.data(`  stored: ${await world.stored()}`)
+    paragraph(data, `stored: ${await world.stored()}`)
     await step('the service reads the new document', () => service.readSecrets(definition, options))
 
     await using stranger = new SecretManager(config, { runtime: await world.pod('stranger') })
     const refusal = await step('another ServiceAccount is refused, and told why', () =>
       refusalOf(stranger.readSecrets(definition, options)),
     )
-    output.data(`  ${refusal.message}`)
-    output.data(`  try: ${refusal.hint}`)
+    paragraph(data, refusal.message)
+    paragraph(data, `try: ${refusal.hint}`)
   } finally {
     await world.close()
   }
-  output.data('demo ok')
+  data.line('demo ok')
 }
 
 type Step = <T>(title: string, work: () => Promise<T>) => Promise<T>
 
-function steps(runtime: Runtime, output: Output): Step {
+function steps(runtime: Runtime, { data }: Output): Step {
   return async (title, work) => {
     const begun = runtime.now()
     const result = await work()
-    output.data(
-      `${strong(output, '✓')} ${title} ${dim(output, `(${seconds(runtime.now() - begun)})`)}`,
-    )
+    const took = dim(data, `(${seconds(runtime.now() - begun)})`)
+    data.line(`${strong(data, '✓')} ${title} ${took}`)
     return result
   }
 }

@@ -1,9 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { InvalidArgumentError, type Command } from 'commander'
 
-import { strong } from '../output.ts'
+import type { ClientFiles, ServedStack } from '../../dev/serve-stack.ts'
+import { systemCode, SecretManagerError } from '../../errors.ts'
+import { strong, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 
 interface DevOptions {
@@ -21,32 +24,76 @@ export function addDevCommand(program: Command, context: Context): void {
       '--dir <path>',
       'where to write kubeconfig, CA and configuration (default: a temporary one)',
     )
-    .option('--vault-port <port>', 'port of Vault', port, 8200)
-    .option('--kubernetes-port <port>', 'port of the API server', port, 6443)
+    .option('--vault-port <port>', 'port of Vault; 0: any free one', port, 8200)
+    .option('--kubernetes-port <port>', 'port of the API server; 0: any free one', port, 6443)
     .action((options: DevOptions) => dev(options, context))
 }
 
-async function dev(options: DevOptions, { runtime, output, interrupt }: Context): Promise<void> {
+async function dev(options: DevOptions, { output, interrupt }: Context): Promise<void> {
   // Loaded on use: no other command needs a server.
   const { serveStack, writeClientFiles, SAMPLE_NAME } = await import('../../dev/serve-stack.ts')
   const served = await serveStack(options)
   try {
-    const directory = options.dir ?? join(tmpdir(), `secretmanager-dev-${runtime.randomId()}`)
-    const files = await writeClientFiles(served, directory)
-    output.note(`vault       ${strong(output, served.vaultUrl)}   root token in ${files.rootToken}`)
-    output.note(
-      `kubernetes  ${strong(output, served.kubernetesUrl)}   kubeconfig ${files.kubeconfig}`,
-    )
-    output.note(`ca          ${files.ca}`)
-    output.note('')
-    output.note(`The dictionary ${SAMPLE_NAME} is stored. In another terminal:`)
-    output.note(`  secretmanager read --config ${files.config} --def ${files.definition}`)
-    output.note('')
-    output.note('everything is in memory: ctrl-c ends it and forgets it')
-    await aborted(interrupt)
+    await inDirectory(options.dir, async (directory) => {
+      const files = await written(directory, () => writeClientFiles(served, directory))
+      explain(served, files, SAMPLE_NAME, output)
+      await aborted(interrupt)
+    })
   } finally {
     await served.close()
   }
+}
+
+/** A directory of our own is gone afterwards: what is in it opens nothing any more. */
+async function inDirectory(
+  given: string | undefined,
+  work: (directory: string) => Promise<void>,
+): Promise<void> {
+  if (given !== undefined) return work(given)
+  const parent = tmpdir()
+  const directory = await written(parent, () => mkdtemp(join(parent, 'secretmanager-dev-')))
+  try {
+    await work(directory)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function written<T>(directory: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    const causeClass = systemCode(error)
+    if (causeClass === undefined) throw error
+    throw new SecretManagerError(
+      'SM_FILE_UNREADABLE',
+      `the directory ${JSON.stringify(directory)} cannot be written`,
+      { causeClass },
+    )
+  }
+}
+
+function explain(
+  { vaultUrl, kubernetesUrl }: ServedStack,
+  { ca, rootToken, kubeconfig, config, definition }: ClientFiles,
+  sample: string,
+  { notes }: Output,
+): void {
+  const lines = [
+    `${strong(notes, 'vault')}       ${vaultUrl}`,
+    `${strong(notes, 'kubernetes')}  ${kubernetesUrl}`,
+    '',
+    `The dictionary ${sample} is stored. Read it in another terminal:`,
+    `  secretmanager read --config ${config} --def ${definition}`,
+    '',
+    'For vault (or bao) and kubectl:',
+    `  export VAULT_ADDR=${vaultUrl} VAULT_CACERT=${ca}`,
+    `  export VAULT_TOKEN=$(cat ${rootToken})`,
+    `  export KUBECONFIG=${kubeconfig}`,
+    '',
+    'Everything is in memory: ctrl-c ends it and forgets it.',
+  ]
+  for (const line of lines) notes.line(line)
 }
 
 function port(text: string): number {

@@ -2,16 +2,12 @@ import type { Command } from 'commander'
 
 import { SecretManagerError } from '../../errors.ts'
 import { SecretManager } from '../../manager.ts'
-import { names, reveal, type SecretValues } from '../../values.ts'
+import { names, type SecretValues } from '../../values.ts'
 import type { Output } from '../output.ts'
 import type { Context } from '../program.ts'
-import {
-  addConfigFlags,
-  addDefinitionFlags,
-  configOf,
-  definitionOf,
-  type FlagValues,
-} from '../settings.ts'
+import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
+import { shownName, shownValue } from '../shown.ts'
+import { announceWaits } from '../waiting.ts'
 
 /** Adds `secretmanager read`: reads a dictionary as a service would. */
 export function addReadCommand(program: Command, context: Context): void {
@@ -20,7 +16,7 @@ export function addReadCommand(program: Command, context: Context): void {
     .argument('[name]', 'Secret or ConfigMap that holds the ciphertext')
     .description('read a dictionary as a service would: names, or values when asked for')
     .option('--reveal', 'print the values, too')
-    .option('--json', 'print the dictionary as JSON, into a pipe or with --reveal')
+    .option('--json', 'print the document as it was stored, into a pipe or with --reveal')
   addConfigFlags(addDefinitionFlags(command))
   command.action((name: string | undefined, values: FlagValues) => read(name, values, context))
 }
@@ -30,41 +26,46 @@ async function read(name: string | undefined, values: FlagValues, context: Conte
   const isJson = values['json'] === true
   const isRevealed = values['reveal'] === true
   // Before any call: nobody should wait for a refusal.
-  if (isJson && output.isTerminal && !isRevealed) throw plaintextToTerminal()
-  const config = await configOf(values, runtime)
-  const definition = await definitionOf(name, values, runtime)
+  if (isJson && output.data.isTerminal && !isRevealed) throw plaintextToTerminal()
+  const { config, definition } = await settingsOf(name, values, runtime)
   await using manager = new SecretManager(config, { runtime })
-  const document = await manager.readBytes(definition, { signal: interrupt })
+  const document = await announced(context, () =>
+    manager.readBytes(definition, { signal: interrupt }),
+  )
   const secrets = manager.loadJsonSecrets(document)
-  // The document as it is stored: numbers beyond a double's precision survive only so.
-  if (isJson) return output.data(new TextDecoder().decode(document).trimEnd())
-  print(secrets, isRevealed, output)
+  if (isJson) printDocument(document, output)
+  else printEntries(secrets, isRevealed, output)
 }
 
-function print(secrets: SecretValues, isRevealed: boolean, output: Output): void {
+async function announced<T>({ output, runtime }: Context, work: () => Promise<T>): Promise<T> {
+  const quiet = announceWaits(output, runtime)
+  try {
+    return await work()
+  } finally {
+    quiet()
+  }
+}
+
+/** Byte for byte: numbers beyond a double's precision survive only so. */
+function printDocument(document: Uint8Array, { data }: Output): void {
+  data.bytes(document)
+  if (data.isTerminal) data.line('')
+}
+
+function printEntries(secrets: SecretValues, isRevealed: boolean, { data, notes }: Output): void {
   for (const name of names(secrets)) {
-    output.data(isRevealed ? `${name} = ${shown(secrets[name] ?? null)}` : name)
+    const value = isRevealed ? ` = ${shownValue(secrets[name] ?? null)}` : ''
+    data.line(shownName(name) + value)
   }
   const count = names(secrets).length
   const rest = isRevealed ? '' : '; --reveal prints the values'
-  output.note(`${count} ${count === 1 ? 'entry' : 'entries'}${rest}`)
-}
-
-/** Text as it is, anything else as JSON. */
-function shown(value: SecretValues[string]): string {
-  if (typeof value === 'string') return value
-  const plain = typeof value === 'object' && value !== null ? reveal(value) : value
-  return JSON.stringify(plain, (_key, part: unknown) =>
-    typeof part === 'bigint' ? String(part) : part,
-  )
+  notes.line(`${count} ${count === 1 ? 'entry' : 'entries'}${rest}`)
 }
 
 function plaintextToTerminal(): SecretManagerError {
   return new SecretManagerError(
     'SM_CONFIG_INVALID',
     'plaintext is not printed to a terminal unasked',
-    {
-      hint: 'add --reveal, or send the output of --json into a pipe or a file of yours',
-    },
+    { hint: 'add --reveal, or send the output of --json into a pipe or a file of yours' },
   )
 }
