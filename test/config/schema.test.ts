@@ -412,7 +412,10 @@ describe('Q12', () => {
   })
 
   test('what is printed as JSON means the same', () => {
-    const name = fc.stringMatching(/^[a-z]([a-z0-9-]{0,10}[a-z0-9])?$/)
+    const name = fc
+      .stringMatching(/^[a-z]([a-z0-9-]{0,10}[a-z0-9])?$/)
+      // Not every label that begins so decodes to a name: those are refused, as hosts.
+      .filter((label) => !label.startsWith('xn--'))
     const mount = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'))
     const config = fc.record(
       {
