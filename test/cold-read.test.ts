@@ -28,7 +28,8 @@ const CORE = sorted({
   'src/': 'errors load-config manager runtime telemetry values',
   'src/http/':
     'budget call transport transport-agent transport-exchange transport-failure transport-trust',
-  'src/kubernetes/': 'client config errors in-cluster named-file objects service-account token-file',
+  'src/kubernetes/':
+    'client config errors in-cluster named-file objects service-account token-file',
   'src/lib/':
     'abort backoff base64 closest duration json json-reader json-scalars jwt names record single-flight',
   'src/sealed/': 'raw',

@@ -5,7 +5,7 @@ import { createKubernetes, type EmbeddedKubernetes } from './kubernetes/index.ts
 import { nativePlan, originalPlan, type KubevaultPlan, type Servers } from './plan.ts'
 import { encryptRaw, putObject } from './operator.ts'
 import { provisionKubevault } from './provision.ts'
-import { createVault, type EmbeddedVault } from './vault/vault.ts'
+import { createVault, type EmbeddedVault } from './vault/index.ts'
 import { wireOf, type Wire } from './wire.ts'
 
 /** How to start a stack. */
