@@ -4,9 +4,7 @@
  * Everything else takes a {@link Runtime} as an argument, so a test replaces time, files and the
  * network by passing another one, and nothing else can reach them.
  */
-import { randomUUID } from 'node:crypto'
-import { readFile, readdir } from 'node:fs/promises'
-import { homedir } from 'node:os'
+import { readdir, readFile } from 'node:fs'
 
 import type { ErrorCode } from './errors.ts'
 
@@ -118,24 +116,46 @@ export class TransportFailure extends Error {
   }
 }
 
-/** The real world, with connections opened by `transport`. */
+/**
+ * The real world, with connections opened by `transport`.
+ *
+ * Modules of Node are taken so that a start stays short: an import of `node:crypto`, `node:os` or
+ * `node:fs/promises` evaluates all that they offer, and the first `performance.now()` loads eight more.
+ */
 export function systemRuntime(
   transport: (options: TransportOptions, runtime: Runtime) => Transport,
 ): Runtime {
   const runtime: Runtime = {
-    now: () => performance.now(),
+    now: monotonicMs,
     wallClock: () => Date.now(),
     sleep,
     random: () => Math.random(),
-    randomId: () => randomUUID(),
+    randomId: () => process.getBuiltinModule('node:crypto').randomUUID(),
     env: (name) => process.env[name],
-    home: () => homedir(),
-    readFile: (path) => readFile(path),
-    listDirectory: (path) => readdir(path),
+    home: () => process.getBuiltinModule('node:os').homedir(),
+    readFile: readWhole,
+    listDirectory: namesIn,
     exec,
     transport: (options) => transport(options, runtime),
   }
   return runtime
+}
+
+function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1000 + nanoseconds / 1e6
+}
+
+function readWhole(path: string): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    readFile(path, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+  })
+}
+
+function namesIn(path: string): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    readdir(path, (error, names) => (error ? reject(error) : resolve(names)))
+  })
 }
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -31,7 +31,7 @@ const CORE = sorted({
   'src/kubernetes/':
     'client config errors in-cluster named-file objects service-account token-file',
   'src/lib/':
-    'abort backoff base64 closest duration json json-reader json-scalars jwt names record single-flight',
+    'abort backoff base64 closest duration ip json json-reader json-scalars jwt names record single-flight',
   'src/sealed/': 'raw',
   'src/sources/': 'connections dictionary kubevault',
   'src/vault/': 'client errors login session transit',
@@ -41,7 +41,7 @@ const CORE = sorted({
 const KUBECONFIG_READER = sorted({
   'node_modules/': 'yaml',
   'src/kubernetes/':
-    'exec exec-plugin kubeconfig kubeconfig-cluster kubeconfig-context kubeconfig-file kubeconfig-user pem section',
+    'kubeconfig kubeconfig-cluster kubeconfig-context kubeconfig-file kubeconfig-user pem section',
 })
 
 /** Modules of Node that are loaded for it. What these load in turn differs from version to version. */

@@ -97,17 +97,27 @@ function isConnected(socket: Socket): boolean {
   return !(socket instanceof TLSSocket) || socket.getProtocol() !== null
 }
 
-async function collect(response: IncomingMessage): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    size += chunk.byteLength
-    if (size > MAX_BODY_BYTES)
-      throw new TransportFailure('too-large', `an answer above ${MAX_BODY_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  if (!response.complete) throw endedEarly(undefined)
-  return Buffer.concat(chunks, size)
+/** Events, not iteration: an async iterator of a stream is a machine of its own to start. */
+function collect(response: IncomingMessage): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    response.on('data', (chunk: Uint8Array) => {
+      size += chunk.byteLength
+      if (size > MAX_BODY_BYTES) response.destroy(tooLarge())
+      chunks.push(chunk)
+    })
+    response.on('error', reject)
+    response.on('close', () => reject(endedEarly(undefined)))
+    response.on('end', () => {
+      if (response.complete) resolve(Buffer.concat(chunks, size))
+      else reject(endedEarly(undefined))
+    })
+  })
+}
+
+function tooLarge(): TransportFailure {
+  return new TransportFailure('too-large', `an answer above ${MAX_BODY_BYTES} bytes`)
 }
 
 /** Once an answer has begun, a lost connection says nothing about who is reachable. */

@@ -1,7 +1,6 @@
 /** Names the reasons for which a TLS handshake fails, and says what mends each. */
-import { isIP } from 'node:net'
-
 import { systemCode } from '../errors.ts'
+import { isAddress } from '../lib/ip.ts'
 import type { TlsFailure } from '../runtime.ts'
 
 /** Verification results that more trusted CAs could change. */
@@ -98,13 +97,12 @@ function unspecified(error: unknown): TlsFailure {
 /** Names in a certificate are public: they are what the person must compare. */
 function nameMismatch(error: unknown, host: string): TlsFailure {
   const names = subjectNames(error)
-  const isAddress = isIP(host.replace(/^\[|\]$/g, '')) !== 0
   return {
     code: 'SM_TLS_NAME_MISMATCH',
     detail: names
       ? `its certificate is for ${names}, not for ${host}`
       : `its certificate names no host at all, so not ${host}`,
-    hint: isAddress
+    hint: isAddress(host)
       ? `issue the certificate with subjectAltName=IP:${host} (a common name or DNS name does not count for an address), or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME)`
       : `issue the certificate with subjectAltName=DNS:${host}, or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME)`,
   }

@@ -5,8 +5,7 @@
  * first; the operating system's store is read only when they do not know the issuer. Homelab CAs are
  * installed there, and Node alone ignores them.
  */
-import { X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 
 import { SecretManagerError, systemCode } from '../errors.ts'
 import type { Pem, Runtime, TransportOptions } from '../runtime.ts'
@@ -41,8 +40,7 @@ export class Trust {
    */
   context(): Promise<SecureContext | undefined> | SecureContext | undefined {
     if (this.#material) return this.#material.context
-    this.#loading ??= this.#load(false).finally(() => (this.#loading = undefined))
-    return this.#loading
+    return this.#reload(false)
   }
 
   /**
@@ -51,24 +49,32 @@ export class Trust {
    * @param failed - the context of that handshake; another request may have renewed it since
    * @param untrusted - whether more trusted CAs could have made it succeed
    * @returns whether another handshake may go better
+   * @throws {@link SecretManagerError} as {@link context}
    */
   async renew(failed: SecureContext | undefined, untrusted: boolean): Promise<boolean> {
     const widen = this.#options.ca === undefined && (untrusted || this.#material?.widened === true)
+    if ((await this.#reload(widen)) !== failed) return true
+    // Of the store only what Node lacks was trusted: the server may have moved to a CA that Node has.
+    if (widen) return (await this.#reload(false)) !== failed
+    if (untrusted) await checkPem(this.#material?.ca)
+    return false
+  }
+
+  #reload(widen: boolean): Promise<SecureContext | undefined> {
     this.#loading ??= this.#load(widen).finally(() => (this.#loading = undefined))
-    return (await this.#loading) !== failed
+    return this.#loading
   }
 
   async #load(widen: boolean): Promise<SecureContext | undefined> {
-    const { ca, clientCert, clientKey } = this.#options
-    const [caPem, cert, key] = await Promise.all([
-      widen ? readSystemStore(this.#files) : readPem(ca, this.#files),
+    const { clientCert, clientKey } = this.#options
+    const [ca, cert, key] = await Promise.all([
+      widen ? readSystemStore(this.#files) : readPem(this.#options.ca, this.#files),
       readPem(clientCert, this.#files),
       readPem(clientKey, this.#files),
     ])
-    const fingerprint = [caPem, cert, key].join('\0')
+    const fingerprint = [ca, cert, key].join('\0')
     if (fingerprint !== this.#material?.fingerprint) {
-      if (!widen && caPem !== undefined) checkPem(caPem)
-      this.#material = { context: secureContext(caPem, cert, key), fingerprint, widened: widen }
+      this.#material = { context: secureContext(ca, cert, key), fingerprint, ca, widened: widen }
     }
     return this.#material.context
   }
@@ -77,6 +83,7 @@ export class Trust {
 interface Material {
   readonly context: SecureContext | undefined
   readonly fingerprint: string
+  readonly ca: string | undefined
   readonly widened: boolean
 }
 
@@ -94,9 +101,11 @@ function secureContext(
 }
 
 /** Node takes a CA that is none without a word, and then trusts nobody. */
-function checkPem(ca: string): void {
+async function checkPem(ca: string | undefined): Promise<void> {
+  // Loaded on use: a handshake that succeeds has checked enough.
+  const { X509Certificate } = await import('node:crypto')
   try {
-    void new X509Certificate(ca)
+    void new X509Certificate(ca ?? '')
   } catch {
     throw doNotLoad()
   }
@@ -133,9 +142,22 @@ async function readSystemStore(files: Files): Promise<string | undefined> {
   const named = files.env('SSL_CERT_FILE')
   for (const path of named ? [named, ...SYSTEM_STORES] : SYSTEM_STORES) {
     const bytes = await files.readFile(path).catch(() => undefined)
-    if (bytes) return Buffer.from(bytes).toString('latin1')
+    if (bytes) return unknownToNode(Buffer.from(bytes).toString('latin1'))
   }
   return undefined
+}
+
+/** Node's own roots have just failed, and to parse them again takes longer than everything else here. */
+function unknownToNode(store: string): string | undefined {
+  const bundled = new Set(rootCertificates.map(endOf))
+  const found = store.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  const others = found.filter((pem) => !bundled.has(endOf(pem)))
+  return others.length === 0 ? undefined : others.join('\n')
+}
+
+/** The end of the signature, whatever the line length: enough to tell certificates apart. */
+function endOf(pem: string): string {
+  return pem.slice(-110).replaceAll(/\s/g, '').slice(-90)
 }
 
 async function readText(path: string, files: Files): Promise<string> {

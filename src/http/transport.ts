@@ -5,11 +5,12 @@
  * Built-in fetch takes no CA and replays the token header on a redirect to another host; undici needs
  * a newer Node and costs more than the whole read. A redirect is an answer here like any other.
  */
-import { Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { isIP } from 'node:net'
+import type { Agent, ClientRequest, RequestOptions } from 'node:http'
+import { request as openSecure } from 'node:https'
 import type { SecureContext } from 'node:tls'
 
+import { systemCode } from '../errors.ts'
+import { isAddress } from '../lib/ip.ts'
 import {
   TransportFailure,
   type HttpRequest,
@@ -18,7 +19,7 @@ import {
   type Transport,
   type TransportOptions,
 } from '../runtime.ts'
-import { AGENT, WarmAgent } from './transport-agent.ts'
+import { AGENT, WarmAgent, type Target } from './transport-agent.ts'
 import { exchange, STALE_CONNECTION } from './transport-exchange.ts'
 import { isUntrusted } from './transport-failure.ts'
 import { Trust } from './transport-trust.ts'
@@ -29,16 +30,17 @@ export function createTransport(options: TransportOptions, runtime: Runtime): Tr
 }
 
 interface Connections {
-  readonly agent: HttpAgent
+  readonly agent: Agent
   readonly secureContext: SecureContext | undefined
+  readonly open: (url: URL, options: RequestOptions) => ClientRequest
 }
 
 class NodeTransport implements Transport {
   readonly #options: TransportOptions
   readonly #trust: Trust
-  readonly #plain = new HttpAgent(AGENT)
   /** Agents whose trust was renewed; their idle connections end with the transport. */
-  readonly #replaced: HttpAgent[] = []
+  readonly #replaced: Agent[] = []
+  #plain: Promise<Connections> | undefined
   #secure: Promise<Connections> | undefined
   #closed = false
 
@@ -66,20 +68,40 @@ class NodeTransport implements Transport {
       port: Number(port || 443),
       servername: this.#serverName(hostname),
     }
-    this.#connections().then(
-      ({ agent }) => agent instanceof WarmAgent && agent.warm(target),
-      // Met and reported by the request that follows.
-      () => undefined,
-    )
+    this.#warm(target, true)
   }
 
   close(): void {
     this.#closed = true
-    for (const agent of [this.#plain, ...this.#replaced]) agent.destroy()
-    this.#secure?.then(
-      ({ agent }) => agent.destroy(),
-      () => undefined,
-    )
+    for (const agent of this.#replaced) agent.destroy()
+    for (const connections of [this.#plain, this.#secure]) {
+      connections?.then(
+        ({ agent }) => agent.destroy(),
+        () => undefined,
+      )
+    }
+  }
+
+  /** What fails here is met again, and reported, by the request that follows. */
+  #warm(target: Target, mayRenew: boolean): void {
+    const begin = (connections: Connections): void => {
+      const { agent } = connections
+      if (!(agent instanceof WarmAgent)) return
+      agent.warm(target, (error) => {
+        if (mayRenew && isUntrusted(systemCode(error))) this.#warmAgain(target, connections)
+      })
+    }
+    this.#connections().then(begin, () => undefined)
+  }
+
+  /** Looks for more trusted CAs before there is a request: it finds the connection open all the same. */
+  #warmAgain(target: Target, { agent, secureContext }: Connections): void {
+    const again = async (): Promise<void> => {
+      if (!(await this.#trust.renew(secureContext, true))) return
+      await this.#replace(agent)
+      this.#warm(target, false)
+    }
+    again().catch(() => undefined)
   }
 
   /** Only where nothing was processed: the handshake failed, or the server had closed an idle connection. */
@@ -100,7 +122,7 @@ class NodeTransport implements Transport {
   }
 
   /** Leaves the connections of `agent` to the requests that are on them. */
-  async #replace(agent: HttpAgent): Promise<void> {
+  async #replace(agent: Agent): Promise<void> {
     if ((await this.#secure)?.agent !== agent) return
     this.#secure = undefined
     this.#replaced.push(agent)
@@ -110,21 +132,15 @@ class NodeTransport implements Transport {
     if (this.#closed) throw new TransportFailure('aborted', 'the connection is closed')
     const { method, body = '' } = request
     const headers = { ...request.headers, 'content-length': String(Buffer.byteLength(body)) }
-    if (url.protocol !== 'https:') {
-      return exchange(() => httpRequest(url, { method, headers, ...connections }), url, request)
-    }
-    const tls = {
-      ...connections,
-      servername: this.#serverName(url.hostname),
-      rejectUnauthorized: true,
-    }
-    return exchange(() => httpsRequest(url, { method, headers, ...tls }), url, request)
+    const { open, ...rest } = connections
+    const tls = { servername: this.#serverName(url.hostname), rejectUnauthorized: true }
+    return exchange(() => open(url, { method, headers, ...rest, ...tls }), url, request)
   }
 
-  async #connectionsFor({ protocol }: URL): Promise<Connections> {
-    return protocol === 'https:'
-      ? this.#connections()
-      : { agent: this.#plain, secureContext: undefined }
+  #connectionsFor({ protocol }: URL): Promise<Connections> {
+    if (protocol === 'https:') return this.#connections()
+    this.#plain ??= openPlain()
+    return this.#plain
   }
 
   #connections(): Promise<Connections> {
@@ -139,16 +155,23 @@ class NodeTransport implements Transport {
   async #openConnections(): Promise<Connections> {
     const secureContext = await this.#trust.context()
     const tls = { ...AGENT, rejectUnauthorized: true, ...(secureContext && { secureContext }) }
-    if (this.#options.proxy === undefined) return { agent: new WarmAgent(tls), secureContext }
+    if (this.#options.proxy === undefined)
+      return { agent: new WarmAgent(tls), secureContext, open: openSecure }
     // Loaded on use: most reads have no proxy.
     const { ProxyAgent } = await import('./transport-proxy.ts')
-    return { agent: new ProxyAgent(this.#options.proxy, tls), secureContext }
+    return { agent: new ProxyAgent(this.#options.proxy, tls), secureContext, open: openSecure }
   }
 
   /** SNI carries names only (RFC 6066 §3); an address is checked against the certificate all the same. */
   #serverName(hostname: string): string {
-    return this.#options.serverName ?? (isIP(bare(hostname)) === 0 ? hostname : '')
+    return this.#options.serverName ?? (isAddress(bare(hostname)) ? '' : hostname)
   }
+}
+
+/** Loaded on use: plain http is for loopback, and for a mesh that encrypts by itself. */
+async function openPlain(): Promise<Connections> {
+  const { Agent, request: open } = await import('node:http')
+  return { agent: new Agent(AGENT), secureContext: undefined, open }
 }
 
 function bare(hostname: string): string {

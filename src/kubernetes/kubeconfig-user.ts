@@ -1,7 +1,6 @@
 import type { SecretManagerError } from '../errors.ts'
 import type { Pem, Runtime } from '../runtime.ts'
-import { openExec, type ExecCredentials } from './exec.ts'
-import { parseExecPlugin } from './exec-plugin.ts'
+import type { ExecCredentials } from './exec.ts'
 import type { Cluster } from './kubeconfig-cluster.ts'
 import { pathIn, readPem } from './pem.ts'
 import { child, invalid, list, text, type Section } from './section.ts'
@@ -37,6 +36,11 @@ export async function readUser(
   if (token) return { ...certificate, token }
   const exec = child(user, 'exec')
   if (exec) {
+    // Loaded on use: most kubeconfigs hold a token or a certificate.
+    const [{ openExec }, { parseExecPlugin }] = await Promise.all([
+      import('./exec.ts'),
+      import('./exec-plugin.ts'),
+    ])
     const plugin = parseExecPlugin(exec, cluster.execInfo)
     return fromExec(await openExec(plugin, runtime), certificate)
   }

@@ -22,6 +22,7 @@ export class Connections {
   readonly #settings: Settings
   readonly #runtime: Runtime
   #kubernetes: Promise<KubernetesClient> | undefined
+  #tokenRequest: Promise<string> | undefined
 
   constructor(settings: Settings, budget: Budget, runtime: Runtime) {
     this.#settings = settings
@@ -29,11 +30,7 @@ export class Connections {
     const { auth, transitMount } = settings.vault
     this.jwt =
       auth.jwtFile === undefined
-        ? requestedToken(
-            (allowance) => this.kubernetes(allowance),
-            (client) => tokenSpec(settings, client.access),
-            runtime,
-          )
+        ? this.#requestedToken()
         : projectedToken(auth.jwtFile, auth.audience, runtime)
     this.vault = new VaultClient(settings.vault, runtime)
     this.session = new Session(this.vault, kubernetesLogin(auth, this.jwt), budget, runtime)
@@ -57,12 +54,39 @@ export class Connections {
     return untilAborted(this.#kubernetes, allowance.signal)
   }
 
+  /**
+   * Waits for a TokenRequest under way: its connection then serves the next call, and the API server is
+   * spared a second handshake. The login goes on meanwhile, so nothing is lost by it.
+   *
+   * @throws {@link SecretManagerError} what that request rejects with
+   */
+  async tokenRequested(): Promise<void> {
+    await this.#tokenRequest
+  }
+
   /** Revokes what would live on, and closes every connection. */
   async close(allowance: Allowance): Promise<void> {
     await this.session.close(allowance)
     this.vault.close()
     const kubernetes = await this.#kubernetes?.catch(() => undefined)
     kubernetes?.close()
+  }
+
+  #requestedToken(): JwtSource {
+    const source = requestedToken(
+      (allowance) => this.kubernetes(allowance),
+      ({ access }) => tokenSpec(this.#settings, access),
+      this.#runtime,
+    )
+    return (allowance, refused) => {
+      const flight = source(allowance, refused)
+      const done = (): void => {
+        if (this.#tokenRequest === flight) this.#tokenRequest = undefined
+      }
+      this.#tokenRequest = flight
+      flight.then(done, done)
+      return flight
+    }
   }
 }
 

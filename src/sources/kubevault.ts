@@ -90,10 +90,12 @@ export class KubevaultSource {
    * @throws {@link SecretManagerError} what {@link fetch} and {@link open} reject with
    */
   async read(allowance: Allowance, definition: Definition): Promise<Uint8Array> {
-    const { session, vault } = this.#parts.connections
-    vault.connect()
+    const { connections } = this.#parts
+    connections.vault.connect()
     const place = await this.locate(allowance, definition)
-    const [document] = await Promise.all([this.fetch(allowance, place), session.ready(allowance)])
+    const ready = connections.session.ready(allowance)
+    const fetched = connections.tokenRequested().then(() => this.fetch(allowance, place))
+    const [document] = await Promise.all([fetched, ready])
     return this.open(allowance, place, document)
   }
 
