@@ -51,9 +51,9 @@ export interface Rig {
   stop(): Promise<void>
 }
 
-/** Tokens of this role are used for half a second, so that a second read logs in again. */
-const SHORT = { role: 'short', tokenTtl: '1s' } as const
-const AGAIN_AFTER_MS = 700
+/** Tokens of this role are used for a second, so that a second read logs in again. */
+const SHORT = { role: 'short', tokenTtl: '2s' } as const
+const AGAIN_AFTER_MS = 1300
 
 const DOCUMENT = JSON.stringify({
   redis_url: 'redis://redis.default.svc:6379/0',

@@ -230,6 +230,7 @@ export declare function isSecretManagerError(value: unknown): value is SecretMan
 // ---------------------------------------------------------------- agreed, not built yet
 
 export declare namespace planned {
+  type ErrorCode = 'SM_BINDING_MISMATCH' | 'SM_ROLLBACK_REFUSED' | 'SM_CLOCK_SKEW'
   interface SecretManagerConfig {
     readonly source?: 'kubevault' | 'kubernetes' | 'vault' | 'file' | 'environment' | undefined
     readonly cluster?: string | undefined

@@ -31,8 +31,6 @@ export type ErrorRow = readonly [
 export const ERRORS = {
   SM_CONFIG_INVALID: ['config', 2, false, 'correct the named settings'],
   SM_SCHEMA_INVALID: ['payload', 6, false, 'compare the schema with the entries of the dictionary'],
-  SM_BINDING_MISMATCH: ['ciphertext', 6, false, 'the document was sealed for another place'],
-  SM_ROLLBACK_REFUSED: ['ciphertext', 6, false, 'an older revision was stored over a newer one'],
   SM_TIMEOUT: ['client', 5, true, 'give the call more time, or look at what the last attempt met'],
   SM_ABORTED: ['client', 1, false, 'the caller aborted the call'],
   SM_CLOSED: ['client', 1, false, 'this SecretManager is closed: create another'],
@@ -44,7 +42,7 @@ export const ERRORS = {
   SM_VAULT_SEALED: ['vault', 5, true, 'unseal Vault: vault operator unseal'],
   SM_VAULT_UNINITIALIZED: ['vault', 5, false, 'initialise Vault: vault operator init'],
   SM_VAULT_STANDBY: ['vault', 5, true, 'this node is a standby that does not forward: use the address of the active node'],
-  SM_VAULT_5XX: ['vault', 5, true, "look for this time and request id in Vault's log"],
+  SM_VAULT_5XX: ['vault', 5, true, "look for this time and request id in Vault's log, and at any gateway before it"],
   SM_VAULT_RATE_LIMITED: ['vault', 5, true, 'a rate limit quota of Vault refused the request: vault read sys/quotas/rate-limit/NAME'],
   SM_VAULT_STALE_REPLICA: ['vault', 5, true, 'this replica has not caught up: ask the active node'],
   SM_VAULT_DENIED: ['vault', 3, false, 'grant the path in a policy of the role: vault policy read POLICY'],
@@ -83,7 +81,6 @@ export const ERRORS = {
   SM_TLS_EXPIRED: ['tls', 5, false, 'renew the certificate, or correct the clock of this host'],
   SM_TLS_NAME_MISMATCH: ['tls', 5, false, 'issue the certificate for this name or address, or set the server name that it was issued for'],
   SM_TLS_FAILED: ['tls', 5, false, 'check that the port speaks TLS 1.2 or later, and the client certificate if one is demanded'],
-  SM_CLOCK_SKEW: ['auth', 3, false, 'correct the clock: chronyc tracking'],
 
   SM_FILE_UNREADABLE: ['file', 2, false, 'check the path and its permissions'],
   SM_EXEC_FAILED: ['auth', 2, false, 'run the credential plugin of the kubeconfig by hand'],
@@ -105,7 +102,7 @@ export interface ErrorFacts {
   /** Name of the underlying failure's class or system code, such as ECONNREFUSED; never its message. */
   readonly causeClass?: string | undefined
   readonly cause?: SecretManagerError | undefined
-  /** Longest wait the server asked for, in milliseconds. */
+  /** Wait that the server asked for, in milliseconds. */
   readonly retryAfterMs?: number | undefined
 }
 
@@ -173,27 +170,18 @@ export function isSecretManagerError(value: unknown): value is SecretManagerErro
 
 /** The same failure with what its caller knows better: attempts, time, hint. */
 export function withFacts(error: SecretManagerError, facts: ErrorFacts): SecretManagerError {
-  const { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs } = error
-  const cause = isSecretManagerError(error.cause) ? error.cause : undefined
-  return new SecretManagerError(error.code, error.message, {
-    hint,
-    status,
-    requestId,
-    attempts,
-    elapsedMs,
-    causeClass,
-    retryAfterMs,
-    cause,
-    ...facts,
-  })
+  return new SecretManagerError(error.code, error.message, { ...factsOf(error), ...facts })
 }
 
 /** The same failure, told from where it was met: `context: message`. */
 export function inContext(error: SecretManagerError, context: string): SecretManagerError {
-  const { code, message, hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs } =
-    error
-  const facts = { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs }
-  return new SecretManagerError(code, `${context}: ${message}`, facts)
+  return new SecretManagerError(error.code, `${context}: ${error.message}`, factsOf(error))
+}
+
+function factsOf(error: SecretManagerError): ErrorFacts {
+  const { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs } = error
+  const cause = isSecretManagerError(error.cause) ? error.cause : undefined
+  return { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs, cause }
 }
 
 /** The system's code of an error, such as ENOENT; nothing else of a foreign error is ever shown. */

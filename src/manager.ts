@@ -12,6 +12,7 @@ import type {
 import { isSecretManagerError, SecretManagerError } from './errors.ts'
 import { Budget, type Allowance } from './http/budget.ts'
 import { createTransport } from './http/transport.ts'
+import { aborted } from './lib/abort.ts'
 import { parseDictionary } from './lib/json.ts'
 import { isRecord } from './lib/record.ts'
 import { systemRuntime, type Runtime } from './runtime.ts'
@@ -68,8 +69,9 @@ export class SecretManager implements AsyncDisposable {
    *
    * @param definition - native, the original's `secretdef.json`, or its five values one by one
    * @returns a frozen dictionary, typed by the definition's schema where it has one
-   * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_AUTH_*, SM_VAULT_*, SM_K8S_*, SM_KEY_MISSING, SM_CT_*,
-   * SM_PAYLOAD_INVALID, SM_SCHEMA_INVALID, SM_TLS_*, SM_TOKEN_*, SM_TIMEOUT, SM_ABORTED, SM_CLOSED
+   * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_AUTH_*, SM_VAULT_*, SM_REDIRECT_REFUSED, SM_K8S_*,
+   * SM_KEY_*, SM_CT_*, SM_PAYLOAD_INVALID, SM_TOO_LARGE, SM_SCHEMA_INVALID, SM_TLS_*, SM_TOKEN_*, SM_FILE_UNREADABLE,
+   * SM_EXEC_FAILED, SM_TIMEOUT, SM_ABORTED, SM_CLOSED
    */
   readSecrets<T extends object>(
     definition: SecretDefinition<StandardSchema<T>> & { readonly schema: StandardSchema<T> },
@@ -131,7 +133,7 @@ export class SecretManager implements AsyncDisposable {
    * Adds a version to a Transit key. Documents stay as they are and stay readable; new ones use it.
    *
    * @returns the latest version
-   * @throws {@link SecretManagerError} SM_VAULT_*; after SM_VAULT_TIMEOUT the key may have been rotated: it is not sent twice
+   * @throws {@link SecretManagerError} SM_VAULT_*; where no answer came (SM_VAULT_TIMEOUT, SM_VAULT_UNREACHABLE, SM_VAULT_BAD_RESPONSE) the key may have been rotated: it is not sent twice
    */
   rotateKey(transitKey: string, options?: CallOptions): Promise<number> {
     return this.#run(options, (allowance) =>
@@ -209,10 +211,14 @@ export class SecretManager implements AsyncDisposable {
 
   async #run<T>(options: unknown, work: (allowance: Allowance) => Promise<T>): Promise<T> {
     if (this.#closed) throw closed()
+    const allowance = this.#budget.begin(signalOf(options))
     try {
-      return await work(this.#budget.begin(signalOf(options)))
+      if (allowance.signal.aborted) throw aborted()
+      return await work(allowance)
     } catch (error) {
       throw this.#closed && isSecretManagerError(error) ? closed() : error
+    } finally {
+      allowance.end()
     }
   }
 }

@@ -178,7 +178,13 @@ async function exec(
 ): Promise<string> {
   // Loaded on use: a read without a credential plugin never pays for it.
   const { execFile } = await import('node:child_process')
-  const options = { env: { ...process.env, ...env }, timeout: timeoutMs, maxBuffer: 1 << 20 }
+  const options = {
+    env: { ...process.env, ...env },
+    timeout: timeoutMs,
+    // A gentler signal may be ignored, and then the wait has no end.
+    killSignal: 'SIGKILL',
+    maxBuffer: 1 << 20,
+  } as const
   return new Promise((resolve, reject) => {
     const child = execFile(command, args, options, (error, stdout) =>
       error ? reject(error) : resolve(stdout),

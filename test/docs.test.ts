@@ -16,14 +16,17 @@ test('docs/errors.md is the error table (npx vitest run test/docs.test.ts -u wri
 Every failure is a \`SecretManagerError\` with one of these codes. The message says what failed and where; the hint
 that comes with an error is often more exact than the one here. None of its fields ever holds a value, a token or a JWT.
 
-An error of Vault carries a \`requestId\`. It is sent along as \`X-Correlation-Id\`, because Vault's own error answers have no
+An error that Vault answered with carries a \`requestId\`. It is sent along as \`X-Correlation-Id\`, because Vault's own error answers have no
 id; to find it in the audit log, let Vault write that header:
 \`vault write sys/config/auditing/request-headers/x-correlation-id hmac=false\`.
+
+Retryable means that the same call may succeed later. A call repeats itself within its time limit where that can help
+soon; not after \`SM_K8S_CONFLICT\`, and few times after an answer that makes no sense.
 
 Exit codes of the command line: 0 ok, 1 internal, 2 usage or configuration, 3 denied, 4 not found, 5 unreachable,
 6 ciphertext or payload, 7 conflict.
 
-| code | exit | retried | what to do |
+| code | exit | retryable | what to do |
 |---|---|---|---|
 ${rows.join('\n')}
 `

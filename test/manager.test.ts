@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { SecretManager } from '../src/manager.ts'
+import { TransportFailure } from '../src/runtime.ts'
 import { names, reveal } from '../src/values.ts'
 import { inProcess, refusedConnection, type Handler, type InProcess } from './faults/in-process.ts'
 import {
@@ -101,6 +102,41 @@ describe('readSecrets', () => {
     // @ts-expect-error: what JavaScript lets pass
     await expect(manager.connectToVault(options)).rejects.toThrow(TypeError)
     expect(sent).toEqual([])
+  })
+
+  test('a signal that has aborted already: nothing is sent, also not for others', async () => {
+    const { manager, runtime, sent } = managerOn()
+    const signal = AbortSignal.abort()
+    for (const call of [
+      manager.readSecrets(DEFINITION, { signal }),
+      manager.connectToVault({ signal }),
+      manager.getK8sServiceAccountToken({ signal }),
+    ]) {
+      expect((await rejection(call)).code).toBe('SM_ABORTED')
+    }
+    await runtime.advance(1000)
+    expect([sent, runtime.reads]).toEqual([[], []])
+  })
+
+  test('with a live token does not fail with the TokenRequest of another call', async () => {
+    let fail = (_failure: Error): void => undefined
+    let requests = 0
+    const { manager, runtime } = managerOn((request) => {
+      if (!request.url.endsWith('/token')) return healthy(request)
+      requests += 1
+      return requests === 1 ? healthy(request) : new Promise((_, reject) => (fail = reject))
+    })
+    await manager.connectToVault()
+    await runtime.advance(500_000)
+    const controller = new AbortController()
+    const requesting = rejection(manager.getK8sServiceAccountToken({ signal: controller.signal }))
+    await runtime.advance(0)
+    expect(requests).toBe(2)
+    const reading = manager.readSecrets(DEFINITION)
+    controller.abort()
+    fail(new TransportFailure('aborted', 'the call was aborted'))
+    expect((await requesting).code).toBe('SM_ABORTED')
+    expect(await reading).toHaveProperty('redis_url', PLAINTEXT)
   })
 
   test('a definition that is wrong is told before any call', async () => {

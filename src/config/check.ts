@@ -6,6 +6,7 @@
  * is a compile error.
  */
 import { closest } from '../lib/closest.ts'
+import { isRecord } from '../lib/record.ts'
 import { joinPath, type Problem } from './problems.ts'
 
 /** Reads one value. */
@@ -157,10 +158,6 @@ function unknownKey(key: string, known: readonly string[]): string {
 function refuse(says: string, value: unknown, path: string, problems: Problem[]): typeof WRONG {
   problems.push({ path, says: value === undefined ? `is required and ${says}` : says })
   return WRONG
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function reportStrangers(

@@ -1,6 +1,6 @@
 /** Reads a configuration or definition file: JSON, or YAML where its name says so. */
 import { isUtf8 } from 'node:buffer'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
 import { parseJson } from '../lib/json.ts'
 import type { Runtime } from '../runtime.ts'
 
@@ -24,11 +24,6 @@ async function readBytes(what: string, path: string, runtime: Runtime): Promise<
     const message = `the ${what} file ${JSON.stringify(path)} cannot be read`
     throw new SecretManagerError('SM_FILE_UNREADABLE', message, { causeClass: systemCode(error) })
   }
-}
-
-function systemCode(error: unknown): string | undefined {
-  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
-  return typeof code === 'string' ? code : undefined
 }
 
 function parseJsonFile(file: string, bytes: Uint8Array): unknown {

@@ -1,4 +1,5 @@
 /** Lays flags and environment over a file, in whichever of the two shapes the file is written. */
+import { isRecord } from '../lib/record.ts'
 import type { Checked } from './check.ts'
 import type { Layer, Said } from './env.ts'
 import { invalid, type Problem } from './problems.ts'
@@ -110,8 +111,4 @@ function withValue(base: unknown, [key, ...rest]: readonly string[], value: unkn
   Object.assign(copy, base)
   copy[key] = withValue(copy[key], rest, value)
   return copy
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

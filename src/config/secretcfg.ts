@@ -160,7 +160,7 @@ function readSecureUrl(value: unknown): Reading<string> {
 
 /** Environment variables and ConfigMaps made texts of booleans; the original takes "True" for true. */
 function readOldCaCert(value: unknown): Reading<Pem | undefined> {
-  if (value === null || isSystemTrust(value)) return { value: undefined }
+  if (isSystemTrust(value)) return { value: undefined }
   const says = 'must be true or the path of a PEM file'
   if (value === false || value === 'False' || value === 'false') {
     return { says: `${says}: certificates are always verified` }
@@ -169,7 +169,7 @@ function readOldCaCert(value: unknown): Reading<Pem | undefined> {
 }
 
 const isSystemTrust = (value: unknown): boolean =>
-  value === undefined || value === true || value === 'True' || value === 'true'
+  value === undefined || value === null || value === true || value === 'True' || value === 'true'
 
 function settingsOf(cfg: OutputOf<typeof SECRET_CFG>): Settings {
   return {

@@ -1,12 +1,14 @@
 /** Runs a Standard Schema over a dictionary. See https://standardschema.dev */
 import { SecretManagerError } from '../errors.ts'
+import { sealValues } from '../values.ts'
+import { joinPath } from './problems.ts'
 import type { StandardIssue, StandardSchema } from './types.ts'
 
 /** More would not help a person. */
 const MAX_ISSUES = 20
 
 /**
- * Checks `dictionary` and gives what the schema makes of it.
+ * Checks `dictionary` and seals what the schema makes of it.
  *
  * @throws {@link SecretManagerError} SM_SCHEMA_INVALID with the paths only: a schema's messages quote values
  */
@@ -14,9 +16,18 @@ export async function validate(schema: StandardSchema, dictionary: object): Prom
   const result = await run(schema, dictionary)
   if (result.issues)
     throw invalid(`the schema refuses ${result.issues.slice(0, MAX_ISSUES).map(pathOf).join(', ')}`)
-  if (typeof result.value !== 'object' || result.value === null)
-    throw invalid('the schema gives no dictionary')
-  return result.value
+  return sealed(result.value)
+}
+
+/** A schema may give anything: an instance of a class, or an object whose getters throw with what they hold. */
+function sealed(value: unknown): object {
+  const refusal = invalid('the schema gives no plain dictionary')
+  if (typeof value !== 'object' || value === null) throw refusal
+  try {
+    return sealValues(value)
+  } catch {
+    throw refusal
+  }
 }
 
 type Result = Awaited<ReturnType<StandardSchema['~standard']['validate']>>
@@ -31,8 +42,12 @@ async function run(schema: StandardSchema, dictionary: object): Promise<Result> 
 }
 
 function pathOf({ path = [] }: StandardIssue): string {
-  const keys = path.map((step) => String(typeof step === 'object' ? step.key : step))
-  return keys.length === 0 ? 'the dictionary as a whole' : keys.join('.')
+  const keys = path.map((step) => (typeof step === 'object' ? step.key : step))
+  const joined = keys.reduce<string>(
+    (within, key) => joinPath(within, typeof key === 'symbol' ? String(key) : key),
+    '',
+  )
+  return joined || 'the dictionary as a whole'
 }
 
 function invalid(message: string): SecretManagerError {

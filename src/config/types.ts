@@ -82,7 +82,7 @@ export interface KubernetesAuth {
   readonly jwtFile?: string | undefined
 }
 
-/** How to reach the Kubernetes API. In a pod, the pod's own access is used and no kubeconfig is read. */
+/** How to reach the Kubernetes API. In a pod whose token is mounted, the pod's own access is used and no kubeconfig is read. */
 export interface KubernetesConfig {
   /** Path of a kubeconfig. Default: those of `KUBECONFIG`, else `~/.kube/config`. */
   readonly kubeconfig?: string | undefined

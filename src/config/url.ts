@@ -38,11 +38,13 @@ export function readProxyUrl(value: unknown): Reading<string> {
   return pathname === '/' && search === '' && hash === '' ? { value: trimSlashes(text) } : { says }
 }
 
-/** Reads `host:port`; IPv6 in brackets. */
+/** Reads `host:port`; IPv6 in brackets. The host comes out as the URL standard writes it, as it does of a redirect. */
 export function readHostPort(value: unknown): Reading<string> {
   const says = 'must be host:port'
   if (typeof value !== 'string' || !/:\d+$/.test(value) || !isAuthority(value)) return { says }
-  return URL.canParse(`https://${value}`) ? { value: value.toLowerCase() } : { says }
+  if (!URL.canParse(`https://${value}`)) return { says }
+  const { hostname, port } = new URL(`https://${value}`)
+  return { value: `${hostname}:${port || '443'}` }
 }
 
 interface Parts {

@@ -2,8 +2,8 @@
  * What calls may spend: time, retries and rates, from one Budget per SecretManager.
  *
  * Each backend has a token bucket for retries and for logins after a failure: three at once, then one
- * per second. A backend that is down therefore sees at most one request per second from a process,
- * whatever the process's own load.
+ * per second. A backend that is down therefore sees no storm of repetitions, whatever the process's own
+ * load; the first attempt of a call is the caller's own and not limited here.
  */
 import { SecretManagerError } from '../errors.ts'
 import { aborted } from '../lib/abort.ts'
@@ -37,6 +37,8 @@ export class Budget {
   readonly #settings: BudgetSettings
   readonly #buckets: Readonly<Record<BackendName, Bucket>>
   readonly #closing: AbortSignal
+  /** Calls that have not ended. */
+  readonly #open = new Set<AbortController>()
   #started = false
 
   /** @param closing - ends every call and every wait */
@@ -45,27 +47,37 @@ export class Budget {
     this.#settings = settings
     this.#closing = closing
     this.#buckets = { vault: new Bucket(), kubernetes: new Bucket() }
+    closing.addEventListener('abort', () => {
+      for (const call of this.#open) call.abort()
+    })
   }
 
-  /** Opens the allowance of one call. */
+  /** Opens the allowance of one call, which its {@link Allowance.end} must end. */
   begin(signal?: AbortSignal): Allowance {
     const limitMs = this.#started ? CALL_LIMIT_MS : this.#settings.startupWaitMs
-    // One of its own for each call: a thousand listeners on a shared one would be reported as a leak.
-    const either = AbortSignal.any(signal ? [signal, this.#closing] : [this.#closing])
-    return new Allowance(this.#runtime, this.#settings, this.#buckets, limitMs, either)
+    // Not derived from `closing`: Node 20 never forgets what was derived from a signal that lives on.
+    const call = new AbortController()
+    if (this.#closing.aborted) call.abort()
+    this.#open.add(call)
+    const life: Life = {
+      signal: signal ? AbortSignal.any([signal, call.signal]) : call.signal,
+      end: () => {
+        this.#open.delete(call)
+        // With a reason, as Node makes an error with a stack where there is none.
+        call.abort('the call has ended')
+      },
+    }
+    return new Allowance(this.#runtime, this.#settings, this.#buckets, limitMs, life)
   }
 
   /** Opens the allowance of the one call that is made while everything else ends. */
   last(): Allowance {
     const limitMs = Math.min(this.#settings.attempt.timeoutMs, LAST_LIMIT_MS)
     const attempt = { connectTimeoutMs: limitMs, timeoutMs: limitMs }
-    return new Allowance(
-      this.#runtime,
-      { ...this.#settings, attempt },
-      this.#buckets,
-      0,
-      new AbortController().signal,
-    )
+    return new Allowance(this.#runtime, { ...this.#settings, attempt }, this.#buckets, 0, {
+      signal: new AbortController().signal,
+      end: () => undefined,
+    })
   }
 
   /** The first load is done: from now on calls have the shorter limit. */
@@ -74,9 +86,18 @@ export class Budget {
   }
 }
 
+/** How long a call lives. */
+interface Life {
+  /** Aborts when the caller gives up, when everything is closed, and when the call has ended. */
+  readonly signal: AbortSignal
+  readonly end: () => void
+}
+
 /** What one call may still spend. Every line that waits takes it as an argument. */
 export class Allowance {
   readonly signal: AbortSignal
+  /** Ends the call, and with it what it left behind: a half whose other half failed does not try on. */
+  readonly end: () => void
   readonly #runtime: Runtime
   readonly #settings: BudgetSettings
   readonly #buckets: Readonly<Record<BackendName, Bucket>>
@@ -88,7 +109,7 @@ export class Allowance {
     settings: BudgetSettings,
     buckets: Readonly<Record<BackendName, Bucket>>,
     limitMs: number,
-    signal: AbortSignal,
+    { signal, end }: Life,
   ) {
     this.#runtime = runtime
     this.#settings = settings
@@ -96,6 +117,7 @@ export class Allowance {
     this.#startedAt = runtime.now()
     this.#endsAt = this.#startedAt + limitMs
     this.signal = signal
+    this.end = end
   }
 
   elapsedMs(): number {

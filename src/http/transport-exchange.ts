@@ -93,8 +93,8 @@ class Timers {
 }
 
 function isConnected(socket: Socket): boolean {
-  if (socket.connecting) return false
-  return !(socket instanceof TLSSocket) || socket.getProtocol() !== null
+  // A TLS socket names its protocol before the handshake has agreed on one; `authorized` comes after it.
+  return socket instanceof TLSSocket ? socket.authorized : !socket.connecting
 }
 
 /** Events, not iteration: an async iterator of a stream is a machine of its own to start. */

@@ -78,8 +78,17 @@ function ask(proxy: URL, { host, port }: RequestOptions): ClientRequest {
 
 function credentials({ username, password }: URL): Record<string, string> {
   if (username === '' && password === '') return {}
-  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const pair = `${decoded(username)}:${decoded(password)}`
   return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+/** A `%` that escapes nothing stands for itself, as people write passwords. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function proxyFailure(what: string, causeClass?: string): TransportFailure {

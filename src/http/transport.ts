@@ -86,7 +86,7 @@ class NodeTransport implements Transport {
   #warm(target: Target, mayRenew: boolean): void {
     const begin = (connections: Connections): void => {
       const { agent } = connections
-      if (!(agent instanceof WarmAgent)) return
+      if (this.#closed || !(agent instanceof WarmAgent)) return
       agent.warm(target, (error) => {
         if (mayRenew && isUntrusted(systemCode(error))) this.#warmAgain(target, connections)
       })

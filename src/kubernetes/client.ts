@@ -39,6 +39,8 @@ export class KubernetesClient {
   readonly access: ClusterAccess
   readonly #runtime: Runtime
   #backend: Backend
+  /** Whom the API server refused last: others may still have requests there. */
+  #replaced: Backend | undefined
 
   constructor(access: ClusterAccess, runtime: Runtime) {
     this.access = access
@@ -143,6 +145,7 @@ export class KubernetesClient {
   }
 
   close(): void {
+    this.#replaced?.transport.close()
     this.#backend.transport.close()
   }
 
@@ -152,37 +155,43 @@ export class KubernetesClient {
     operation: Operation,
     request: CallRequest,
   ): Promise<Answer> {
+    const backend = this.#backend
     try {
-      return await this.#attempt(allowance, operation, request, false)
+      const token = await this.access.token(false, allowance.signal)
+      return await this.#send(backend, allowance, operation, request, token)
     } catch (error) {
       if (!isSecretManagerError(error) || error.code !== 'SM_K8S_UNAUTHENTICATED') throw error
       await allowance.admit('kubernetes', error)
-      return this.#attempt(allowance, operation, request, true)
+      const token = await this.access.token(true, allowance.signal)
+      return this.#send(this.#renewed(backend), allowance, operation, request, token)
     }
   }
 
-  async #attempt(
+  #send(
+    backend: Backend,
     allowance: Allowance,
     operation: Operation,
     request: CallRequest,
-    fresh: boolean,
+    token: string | undefined,
   ): Promise<Answer> {
-    const token = await this.access.token(fresh, allowance.signal)
-    if (fresh && this.access.transport.clientCert) this.#reconnect()
     const headers = {
       ...request.headers,
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     }
-    return call(this.#backend, allowance, { ...request, headers }, (answer) => {
+    return call(backend, allowance, { ...request, headers }, (answer) => {
       if (answer.status >= 200 && answer.status < 300) return answer
-      throw kubernetesError(this.#backend, operation, answer, this.access, token)
+      throw kubernetesError(backend, operation, answer, this.access, token)
     })
   }
 
-  /** A credential plugin may have given another client certificate. */
-  #reconnect(): void {
-    this.#backend.transport.close()
-    this.#backend = connect(this.access, this.#runtime)
+  /** A credential plugin may have given another client certificate: of many that were refused, the first connects anew. */
+  #renewed(refused: Backend): Backend {
+    if (this.access.transport.clientCert && this.#backend === refused) {
+      this.#replaced?.transport.close()
+      this.#replaced = refused
+      this.#backend = connect(this.access, this.#runtime)
+    }
+    return this.#backend
   }
 }
 

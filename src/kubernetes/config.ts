@@ -11,7 +11,8 @@ export type { AccessSettings, ClusterAccess } from './access.ts'
 
 /**
  * Finds the access to use. In a pod it is the pod's own: no kubeconfig is read and no credential
- * plugin runs, whatever the settings and the environment say.
+ * plugin runs, whatever the settings and the environment say. Where its token is not mounted
+ * (`automountServiceAccountToken: false`) a kubeconfig is all there can be.
  *
  * @throws SM_CONFIG_INVALID, SM_FILE_UNREADABLE, SM_TOKEN_FILE_INVALID, SM_EXEC_FAILED
  */

@@ -100,7 +100,7 @@ function fromExec(credentials: ExecCredentials, own: Certificate): Credential {
   const token: Credential['token'] = async (fresh, signal) =>
     (await credentials.current(fresh, signal)).token
   if (!credentials.held().certificate) return { ...own, token }
-  // Getters: a connection that opens after the plugin ran anew takes the new certificate.
+  // Getters: who connects anew because the old certificate was refused takes the new one.
   return {
     clientCert: livePem(() => credentials.held().certificate?.cert),
     clientKey: livePem(() => credentials.held().certificate?.key),

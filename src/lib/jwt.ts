@@ -1,3 +1,5 @@
+import { isRecord } from './record.ts'
+
 /** What a JSON Web Token says about itself. Claims, not facts: nothing here verifies a signature. */
 export interface JwtClaims {
   readonly iss?: string | undefined
@@ -76,11 +78,7 @@ function audiences(value: unknown): readonly string[] {
 }
 
 function fields(value: unknown): Fields | undefined {
-  return isMapping(value) ? value : undefined
-}
-
-function isMapping(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isRecord(value) ? value : undefined
 }
 
 function text(value: unknown): string | undefined {

@@ -56,20 +56,22 @@ export class Connections {
 
   /**
    * Waits for a TokenRequest under way: its connection then serves the next call, and the API server is
-   * spared a second handshake. The login goes on meanwhile, so nothing is lost by it.
-   *
-   * @throws {@link SecretManagerError} what that request rejects with
+   * spared a second handshake. The login goes on meanwhile, so nothing is lost by it. Never fails: whose
+   * request it is hears of its failure.
    */
   async tokenRequested(): Promise<void> {
-    await this.#tokenRequest
+    await this.#tokenRequest?.catch(() => undefined)
   }
 
   /** Revokes what would live on, and closes every connection. */
   async close(allowance: Allowance): Promise<void> {
     await this.session.close(allowance)
     this.vault.close()
-    const kubernetes = await this.#kubernetes?.catch(() => undefined)
-    kubernetes?.close()
+    // Not waited for: a credential plugin may hang, and until it answers there is nothing to close.
+    this.#kubernetes?.then(
+      (kubernetes) => kubernetes.close(),
+      () => undefined,
+    )
   }
 
   #requestedToken(): JwtSource {

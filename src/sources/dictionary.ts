@@ -14,7 +14,7 @@ export async function publish(document: Uint8Array, definition: Definition): Pro
   try {
     const dictionary = parseDictionary(document)
     const { schema } = definition
-    return sealValues(schema ? await validate(schema, dictionary) : dictionary)
+    return schema ? await validate(schema, dictionary) : sealValues(dictionary)
   } catch (error) {
     if (!isSecretManagerError(error)) throw error
     throw inContext(error, `cannot read ${definition.readKey} of ${definition.secretName}`)

@@ -118,17 +118,21 @@ export class KubevaultSource {
     )
     const { kind, namespace, name, dataKey } = place
     const value = kind === 'Secret' ? Buffer.from(ciphertext).toString('base64') : ciphertext
+    const metadata = { name, labels: LABELS }
     const data = { [dataKey]: value }
-    if (!existing)
-      return kubernetes.create(allowance, kind, namespace, {
-        metadata: { name, labels: LABELS },
-        data,
-      })
-    const { resourceVersion } = existing
-    return kubernetes.patch(allowance, kind, namespace, {
-      metadata: { name, resourceVersion, labels: LABELS },
-      data,
-    })
+    try {
+      if (existing) {
+        const { resourceVersion } = existing
+        await kubernetes.patch(allowance, kind, namespace, {
+          metadata: { ...metadata, resourceVersion },
+          data,
+        })
+      } else await kubernetes.create(allowance, kind, namespace, { metadata, data })
+    } catch (error) {
+      if (!isConflictOfRepetition(error)) throw error
+      const stored = await findObject(kubernetes, allowance, place)
+      if (stored?.data.get(dataKey) !== value) throw error
+    }
   }
 
   async #locateInCluster(allowance: Allowance, definition: Definition): Promise<Place> {
@@ -163,7 +167,7 @@ function placeOf(
 }
 
 /** The way a place is named in messages. */
-export function describe({ kind, namespace, name, dataKey }: Omit<Place, 'transitKey'>): string {
+function describe({ kind, namespace, name, dataKey }: Omit<Place, 'transitKey'>): string {
   return `${dataKey} of ${kind} ${namespace}/${name}`
 }
 
@@ -195,6 +199,11 @@ async function findObject(
     if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
     throw error
   }
+}
+
+/** A write whose answer was lost is repeated, and then may meet itself. No two ciphertexts are equal. */
+function isConflictOfRepetition(error: unknown): boolean {
+  return isSecretManagerError(error) && error.code === 'SM_K8S_CONFLICT' && error.attempts > 1
 }
 
 function tooLarge({ secretName }: Definition, bytes: number): SecretManagerError {

@@ -43,6 +43,8 @@ const REASONS: Partial<Record<ErrorCode, string>> = {
 function codeOf(status: number, text: string): ErrorCode {
   const transit = TRANSIT.find(([sentence]) => text.includes(sentence))
   if (status === 400 && transit) return transit[1]
+  // Vault says so itself; a gateway without a healthy server answers 503, too.
+  if (status === 503 && !text.includes('sealed')) return 'SM_VAULT_5XX'
   return BY_STATUS[status] ?? (status >= 500 ? 'SM_VAULT_5XX' : 'SM_VAULT_REJECTED')
 }
 

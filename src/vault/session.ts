@@ -88,12 +88,21 @@ export class Session {
     const held = this.#held
     if (held && this.#runtime.now() < held.usableUntil) return Promise.resolve(held)
     // The flight has an allowance of its own: who started it may give up, the others still wait.
-    const flight = this.#flight.run(() => this.#logIn(this.#budget.begin()))
+    const flight = this.#flight.run(() => this.#logIn())
     return untilAborted(flight, allowance.signal)
   }
 
-  async #logIn(allowance: Allowance): Promise<HeldToken> {
-    if (this.#retryOf) await allowance.admit('vault', this.#retryOf)
+  async #logIn(): Promise<HeldToken> {
+    const allowance = this.#budget.begin()
+    try {
+      if (this.#retryOf) await allowance.admit('vault', this.#retryOf)
+      return await this.#authenticated(allowance)
+    } finally {
+      allowance.end()
+    }
+  }
+
+  async #authenticated(allowance: Allowance): Promise<HeldToken> {
     try {
       const auth = await this.#login(this.#client, allowance)
       this.#retryOf = undefined

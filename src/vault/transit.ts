@@ -3,11 +3,11 @@
  *
  * @see https://developer.hashicorp.com/vault/api-docs/secret/transit
  */
-import { SecretManagerError } from '../errors.ts'
+import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import { isBase64 } from '../lib/base64.ts'
 import { isTransitKey } from '../lib/names.ts'
-import { recordField, stringField, type VaultClient } from './client.ts'
+import { recordField, stringField, type VaultClient, type VaultReply } from './client.ts'
 import type { Session } from './session.ts'
 
 /** One mount of the Transit engine, used by one identity. */
@@ -56,11 +56,12 @@ export class Transit {
    * Adds a version to `key`. Sent once: a repeated rotation would add another.
    *
    * @returns the latest version
-   * @throws {@link SecretManagerError} SM_VAULT_DENIED, SM_VAULT_*; after a timeout the outcome is unknown: read the key
+   * @throws {@link SecretManagerError} SM_VAULT_DENIED, SM_VAULT_*; where no answer came the outcome is unknown: read the key
    */
   async rotate(allowance: Allowance, key: string): Promise<number> {
-    await this.#post(allowance, `${this.#path('keys', key)}/rotate`, {}, true)
-    return this.latestVersion(allowance, key)
+    const reply = await this.#post(allowance, `${this.#path('keys', key)}/rotate`, {}, true)
+    // Some servers answer 204.
+    return versionOf(reply) ?? this.#rotatedVersion(allowance, key)
   }
 
   /**
@@ -73,9 +74,19 @@ export class Transit {
     const reply = await this.#session.use(allowance, (token) =>
       this.#client.request(allowance, { method: 'GET', path, token }),
     )
-    const version = recordField(reply, 'data')['latest_version']
-    if (typeof version === 'number' && version > 0) return version
+    const version = versionOf(reply)
+    if (version !== undefined) return version
     throw badField(path, 'latest_version')
+  }
+
+  /** Who takes a failure here for one of the rotation would rotate again. */
+  async #rotatedVersion(allowance: Allowance, key: string): Promise<number> {
+    try {
+      return await this.latestVersion(allowance, key)
+    } catch (error) {
+      const context = 'the key was rotated, but its version is not known'
+      throw isSecretManagerError(error) ? inContext(error, context) : error
+    }
   }
 
   /** The last gate before a name is part of a URL. */
@@ -96,8 +107,13 @@ export class Transit {
   }
 }
 
+function versionOf(reply: VaultReply): number | undefined {
+  const version = recordField(reply, 'data')['latest_version']
+  return typeof version === 'number' && version > 0 ? version : undefined
+}
+
 /** An empty string is base64 of an empty document; a missing one is no document. */
-function fromBase64(reply: Readonly<Record<string, unknown>>, path: string): Uint8Array {
+function fromBase64(reply: VaultReply, path: string): Uint8Array {
   const plaintext = recordField(reply, 'data')['plaintext']
   if (typeof plaintext === 'string' && isBase64(plaintext)) return Buffer.from(plaintext, 'base64')
   throw badField(path, 'plaintext')

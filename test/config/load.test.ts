@@ -43,6 +43,12 @@ describe('loadConfig: precedence', () => {
     expect(await url({ json: NATIVE, env: ADDR, flags })).toBe('https://flag.example:8200')
   })
 
+  test('null for ca_cert stays the system, also where more is said than the old shape can', async () => {
+    const env = { VAULT_NAMESPACE: 'team' }
+    const { vault } = await settings({ json: { ...OLD, ca_cert: null }, env })
+    expect(vault).toMatchObject({ namespace: 'team', transport: { ca: undefined } })
+  })
+
   test('what is not said elsewhere stays as the file has it', async () => {
     const env = { VAULT_ADDR: 'https://env.example:8200' }
     expect((await settings({ json: NATIVE, env })).vault.auth.role).toBe('role-file')

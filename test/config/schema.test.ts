@@ -63,7 +63,7 @@ describe('parseConfig', () => {
           audience: 'https://vault.example',
           jwtFile: '/var/run/secrets/vault/token',
         },
-        redirectHosts: ['Vault-1.example:8200', '[FD00::1]:8200'],
+        redirectHosts: ['Vault-1.example:8200', '[FD00:0::1]:08200', '127.1:443'],
         allowInsecureHttp: false,
       },
       kubernetes: {
@@ -89,7 +89,7 @@ describe('parseConfig', () => {
         },
         transitMount: 'my/transit',
         auth: { ...config.vault.auth, mount: 'k8s/prod' },
-        redirectHosts: ['vault-1.example:8200', '[fd00::1]:8200'],
+        redirectHosts: ['vault-1.example:8200', '[fd00::1]:8200', '127.0.0.1:443'],
       },
       kubernetes: config.kubernetes,
       legacy: false,

@@ -218,9 +218,11 @@ describe('V4: Vault says that it cannot serve', () => {
     expect(vault.to(LOGIN)).toHaveLength(1)
   })
 
-  test("V4: a gateway's error page is judged by its status", async () => {
+  test('V4: a 503 of a gateway does not say that Vault is sealed', async () => {
     const { read } = await world({ vault: { [LOGIN]: html(503) } })
-    expect((await rejection(read())).code).toBe('SM_VAULT_SEALED')
+    const error = await rejection(read())
+    expect(error).toMatchObject({ code: 'SM_VAULT_5XX', status: 503, attempts: 4 })
+    expect(error.message + error.hint).not.toContain('seal')
   })
 
   test('V4: a read waits until Vault is unsealed', async () => {

@@ -121,6 +121,50 @@ describe('retries', () => {
 
 const REFUSAL = new SecretManagerError('SM_AUTH_DENIED', 'vault denied the login')
 
+describe('the end of a call', () => {
+  test('ends what it left behind', async () => {
+    const runtime = fakeRuntime({ random: () => 0.9 })
+    const allowance = budgetOn(runtime).begin()
+    const leftBehind = allowance.retry('vault', 5)
+    allowance.end()
+    await expect(leftBehind).rejects.toMatchObject({ code: 'SM_ABORTED' })
+  })
+
+  test('is not the end of another', () => {
+    const budget = budgetOn(fakeRuntime())
+    const other = budget.begin()
+    budget.begin().end()
+    expect(other.signal.aborted).toBe(false)
+  })
+
+  test('close ends all that are open, and what begins later', () => {
+    const closing = new AbortController()
+    const budget = new Budget(fakeRuntime(), SETTINGS, closing.signal)
+    const signals = [budget.begin().signal, budget.begin(new AbortController().signal).signal]
+    closing.abort()
+    signals.push(budget.begin().signal)
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true])
+  })
+
+  test('leaves nothing at the signal that lives as long as the SecretManager', () => {
+    const closing = new AbortController()
+    let added = 0
+    const listen = closing.signal.addEventListener.bind(closing.signal)
+    closing.signal.addEventListener = (...args: Parameters<typeof listen>) => {
+      added += 1
+      listen(...args)
+    }
+    const budget = new Budget(fakeRuntime(), SETTINGS, closing.signal)
+    for (let call = 0; call < 1000; call += 1) budget.begin().end()
+    expect(added).toBe(1)
+    // Node keeps what was derived from a signal for as long as that signal lives.
+    const derived = Object.getOwnPropertySymbols(closing.signal).filter((symbol) =>
+      String(symbol).includes('kDependantSignals'),
+    )
+    expect(derived).toEqual([])
+  })
+})
+
 describe('admission', () => {
   test('a free token costs no time, even where the call has none left', async () => {
     const runtime = fakeRuntime({ auto: true })

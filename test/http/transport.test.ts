@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -105,6 +105,46 @@ describe.skipIf(!OPENSSL)('a connection that is opened ahead', () => {
     await expect.poll(() => server.connections()).toBe(1)
     opened.close()
     await expect.poll(() => server.open.size).toBe(0)
+  })
+
+  test('V2: that never speaks TLS costs the limit of a connection', async () => {
+    const server = createServer((socket) => socket.on('error', () => undefined))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const opened = trusting()
+    opened.connect(url)
+    const connected = (): Promise<number> =>
+      new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
+    await expect.poll(connected).toBe(1)
+    const sending = opened.send(get(`${url}/`, { connectTimeoutMs: 100, timeoutMs: 2000 }))
+    await expect(sending).rejects.toMatchObject({
+      kind: 'timeout',
+      message: 'no connection within 100 ms',
+    })
+    expect(await connected()).toBe(1)
+  })
+
+  test('is not opened anew after close, when more trusted CAs are found only then', async () => {
+    const server = await serving(ok)
+    let found = (_pem: Uint8Array): void => undefined
+    const store = new Promise<Uint8Array>((resolve) => (found = resolve))
+    let asked = 0
+    const runtime = {
+      ...socketRuntime({}, { SSL_CERT_FILE: '/store' }),
+      readFile: (): Promise<Uint8Array> => {
+        asked += 1
+        return store
+      },
+    }
+    const opened = createTransport({}, runtime)
+    opened.connect(server.url)
+    await expect.poll(() => asked).toBe(1)
+    const before = server.connections()
+    opened.close()
+    found(Buffer.from(certificate.caPem))
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(server.connections()).toBe(before)
   })
 
   test('to nowhere is no failure', async () => {
@@ -258,6 +298,16 @@ describe.skipIf(!OPENSSL)('a proxy', () => {
     const sending = trusting({ proxy: url }).send(get('https://vault.example:8200/'))
     await expect(sending).rejects.toMatchObject({ message: expect.not.stringContaining('CANARY') })
     const pair = Buffer.from('user:CANARY password').toString('base64')
+    expect(proxy.asked).toEqual([`vault.example:8200 Basic ${pair}`])
+  })
+
+  test('is given credentials that are not percent-encoded as they are', async () => {
+    const proxy = await proxyThat(407)
+    const sending = trusting({ proxy: proxy.url.replace('//', '//user:100%@') }).send(
+      get('https://vault.example:8200/'),
+    )
+    await expect(sending).rejects.toMatchObject({ kind: 'unreachable' })
+    const pair = Buffer.from('user:100%').toString('base64')
     expect(proxy.asked).toEqual([`vault.example:8200 Basic ${pair}`])
   })
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { Budget } from '../../src/http/budget.ts'
 import { KubernetesClient } from '../../src/kubernetes/client.ts'
+import { TransportFailure, type Transport } from '../../src/runtime.ts'
 import { inProcess, type Handler, type InProcess } from '../faults/in-process.ts'
 import { fakeRuntime } from '../fake-runtime.ts'
 
@@ -106,6 +107,40 @@ describe('K3: a 401', () => {
     expect(sent).toHaveLength(6)
   })
 })
+
+describe('K3: a 401 to a client certificate', () => {
+  test('K3: connects anew once, and leaves the requests of others alone', async () => {
+    const opened: { closed: boolean }[] = []
+    const transport = (): Transport => {
+      const state = { closed: false }
+      const number = opened.push(state)
+      return {
+        connect: () => undefined,
+        close: () => void (state.closed = true),
+        async send() {
+          await Promise.resolve()
+          if (state.closed) throw new TransportFailure('aborted', 'the connection is closed')
+          return number === 1
+            ? { status: 401, headers: {}, body: new Uint8Array() }
+            : { status: 200, headers: {}, body: new TextEncoder().encode(EMPTY_OBJECT) }
+        },
+      }
+    }
+    const { budget, client } = clientOn(ok)
+    const pem = { kind: 'text', pem: '' } as const
+    const renewing = new KubernetesClient(
+      { ...client.access, transport: { clientCert: pem, clientKey: pem } },
+      fakeRuntime({ auto: true, transport }),
+    )
+    const get = (): Promise<unknown> => renewing.get(budget.begin(), 'Secret', 'prod', 'app')
+    await Promise.all([get(), get(), get()])
+    expect(opened).toHaveLength(2)
+    renewing.close()
+    expect(opened.map(({ closed }) => closed)).toEqual([true, true])
+  })
+})
+
+const EMPTY_OBJECT = '{"metadata":{"resourceVersion":"1"}}'
 
 describe('what a status stands for', () => {
   test.each([

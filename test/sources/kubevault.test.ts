@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 
 import { SecretManager } from '../../src/manager.ts'
+import { TransportFailure } from '../../src/runtime.ts'
 import { inProcess, type Answered, type InProcess } from '../faults/in-process.ts'
 import {
   API_TOKEN,
@@ -55,6 +56,43 @@ function sourceOn(object: Answered, kubernetes: object = {}): Fixture {
 }
 
 const WITHOUT_NAMESPACE = { ...DEFINITION, namespace: undefined }
+
+/** A server that applies a write and loses the first answer to it; then it answers as it must: with a conflict. */
+function losingAnswers(stored: string, existing: boolean): SecretManager {
+  const value = Buffer.from(stored).toString('base64')
+  let writes = 0
+  const server = inProcess(({ url, method }) => {
+    if (url.endsWith('/login')) return { status: 200, json: loginAnswer() }
+    if (url.includes('/encrypt/'))
+      return { status: 200, json: { data: { ciphertext: CIPHERTEXT } } }
+    if (method !== 'GET') {
+      writes += 1
+      if (writes === 1) throw new TransportFailure('timeout', 'no complete answer within 5000 ms')
+      return { status: 409 }
+    }
+    if (writes === 0) return existing ? { status: 200, json: secretObject() } : { status: 404 }
+    return { status: 200, json: secretObject({ data: { 'secrets.json': value } }) }
+  })
+  const files = { '/kubeconfig': KUBECONFIG, '/run/jwt': jwtOf() }
+  const runtime = fakeRuntime({ auto: true, now: Date.now(), files, transport: server.transport })
+  const auth = { method: 'kubernetes', role: 'app', jwtFile: '/run/jwt' } as const
+  const config = {
+    vault: { url: 'https://vault.example', auth },
+    kubernetes: { kubeconfig: '/kubeconfig' },
+  }
+  return new SecretManager(config, { runtime })
+}
+
+describe('a write whose answer was lost', () => {
+  test.each([false, true])('is a success where it is what is stored (existing: %j)', async (is) => {
+    await losingAnswers(CIPHERTEXT, is).createSecrets(DEFINITION, '{}')
+  })
+
+  test.each([false, true])('is a conflict where somebody else wrote (existing: %j)', async (is) => {
+    const writing = losingAnswers('vault:v1:BBBB', is).createSecrets(DEFINITION, '{}')
+    expect((await rejection(writing)).code).toBe('SM_K8S_CONFLICT')
+  })
+})
 
 describe('writing', () => {
   test('creates an object with the labels of this program where there is none', async () => {
@@ -124,5 +162,54 @@ describe('a mounted document', () => {
     expect(error.code).toBe('SM_CT_FORMAT')
     expect(error.message).toContain(says)
     expect(sent.filter(({ url }) => url.includes('/decrypt/'))).toEqual([])
+  })
+})
+
+describe('close', () => {
+  test('does not wait for a credential plugin that hangs', async () => {
+    const users = [
+      {
+        name: 'test',
+        user: { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'plug' } },
+      },
+    ]
+    const runtime = fakeRuntime({
+      files: { '/kubeconfig': JSON.stringify({ ...JSON.parse(KUBECONFIG), users }) },
+      exec: () => new Promise(() => undefined),
+    })
+    const manager = new SecretManager(
+      {
+        vault: { url: 'https://vault.example', auth: { method: 'kubernetes', role: 'app' } },
+        kubernetes: { kubeconfig: '/kubeconfig' },
+      },
+      { runtime },
+    )
+    const failure = rejection(manager.readSecrets(DEFINITION))
+    await runtime.advance(1000)
+    await manager.close()
+    expect((await failure).code).toBe('SM_CLOSED')
+  })
+})
+
+describe('a read that failed', () => {
+  test('makes no further call: its other half ends with it', async () => {
+    const server = inProcess(({ url }) => {
+      if (url.endsWith('/login')) return { status: 403 }
+      throw new TransportFailure('unreachable', 'nothing listens there', 'ECONNREFUSED')
+    })
+    const runtime = fakeRuntime({
+      now: Date.now(),
+      files: { '/kubeconfig': KUBECONFIG, '/run/jwt': jwtOf() },
+      transport: server.transport,
+    })
+    const auth = { method: 'kubernetes', role: 'app', jwtFile: '/run/jwt' } as const
+    const manager = new SecretManager(
+      { vault: { url: 'https://vault.example', auth }, kubernetes: { kubeconfig: '/kubeconfig' } },
+      { runtime },
+    )
+    expect((await rejection(manager.readSecrets(DEFINITION))).code).toBe('SM_AUTH_DENIED')
+    const sent = server.sent.length
+    await runtime.advance(60_000)
+    expect(server.sent).toHaveLength(sent)
   })
 })

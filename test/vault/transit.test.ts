@@ -85,6 +85,26 @@ describe('decrypt', () => {
 })
 
 describe('rotate', () => {
+  test('believes the version that the answer names: who may only rotate may not read the key', async () => {
+    const { transit, budget, sent } = transitOn(({ method }) =>
+      method === 'POST' ? { status: 200, json: { data: { latest_version: 2 } } } : { status: 403 },
+    )
+    expect(await transit.rotate(budget.begin(), 'app')).toBe(2)
+    expect(sent).toHaveLength(1)
+  })
+
+  test('says that the key was rotated where only its version cannot be read', async () => {
+    const { transit, budget } = transitOn(({ method }) => ({
+      status: method === 'POST' ? 204 : 403,
+    }))
+    await expect(transit.rotate(budget.begin(), 'app')).rejects.toMatchObject({
+      code: 'SM_VAULT_DENIED',
+      message: expect.stringMatching(
+        /^the key was rotated, but its version is not known: vault at /,
+      ),
+    })
+  })
+
   test('is sent once, and the key is read', async () => {
     const { transit, budget, sent } = transitOn(({ method }) =>
       method === 'POST' ? { status: 204 } : { status: 200, json: { data: { latest_version: 3 } } },
