@@ -47,6 +47,7 @@ function programFor(context: Context): Command {
     .version(VERSION)
     .exitOverride()
     .showSuggestionAfterError(false)
+    .configureHelp({ minWidthToWrap: NARROWEST })
     .configureOutput({
       writeOut: (text) => data.line(text.trimEnd()),
       writeErr: (text) => notes.line(text.trimEnd()),
@@ -61,6 +62,9 @@ function programFor(context: Context): Command {
 }
 
 const HELP_WIDTH = 80
+
+/** Columns of a description that are still worth breaking lines for; else the terminal breaks within words. */
+const NARROWEST = 16
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 internal, 2 usage or configuration, 3 denied, 4 not found,

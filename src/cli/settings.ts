@@ -16,48 +16,67 @@ interface Flag {
   readonly flags: string
   readonly says: string
   readonly path: string
+  /** The setting's name in the Python original's files. */
+  readonly original?: string
   readonly choices?: readonly string[]
 }
 
 const CONFIG_FLAGS: readonly Flag[] = [
-  { flags: '--vault-url <url>', says: 'address of Vault or OpenBao', path: 'vault.url' },
+  {
+    flags: '--vault-url <url>',
+    says: 'address of Vault or OpenBao',
+    path: 'vault.url',
+    original: 'vault_url',
+  },
   { flags: '--vault-namespace <name>', says: 'namespace in Vault', path: 'vault.namespace' },
   {
     flags: '--ca-cert <path>',
-    says: 'CA that signed the certificate of Vault',
+    says: 'CA that signed the certificate of Vault (default: those the system trusts)',
     path: 'vault.caCert',
+    original: 'ca_cert',
   },
-  { flags: '--role <name>', says: 'role of the auth mount', path: 'vault.auth.role' },
+  {
+    flags: '--role <name>',
+    says: 'role of the auth mount',
+    path: 'vault.auth.role',
+    original: 'role',
+  },
   {
     flags: '--auth-mount <path>',
-    says: 'mount of the kubernetes auth method',
+    says: 'mount of the kubernetes auth method (default: kubernetes)',
     path: 'vault.auth.mount',
   },
   {
     flags: '--audience <name>',
-    says: 'audience of the ServiceAccount token',
+    says: 'audience of the ServiceAccount token (default: vault; with secretcfg.json that of the API server)',
     path: 'vault.auth.audience',
   },
   {
     flags: '--jwt-file <path>',
-    says: 'projected ServiceAccount token',
+    says: 'projected ServiceAccount token (default: one is requested)',
     path: 'vault.auth.jwtFile',
   },
   {
     flags: '--transit-mount <path>',
-    says: 'mount of the Transit engine',
+    says: 'mount of the Transit engine (default: transit)',
     path: 'vault.transitMount',
   },
   {
     flags: '--kubeconfig <path>',
-    says: 'kubeconfig, outside a pod',
+    says: 'kubeconfig, outside a pod (default: as kubectl)',
     path: 'kubernetes.kubeconfig',
+    original: 'kube_config',
   },
-  { flags: '--context <name>', says: 'context of the kubeconfig', path: 'kubernetes.context' },
+  {
+    flags: '--context <name>',
+    says: 'context of the kubeconfig (default: its current one)',
+    path: 'kubernetes.context',
+  },
   {
     flags: '--service-account <name>',
-    says: 'ServiceAccount to ask a token for',
+    says: "ServiceAccount to request a token for (default: the pod's, or default)",
     path: 'kubernetes.serviceAccount',
+    original: 'service_account',
   },
   {
     flags: '--mounted-at <path>',
@@ -66,21 +85,36 @@ const CONFIG_FLAGS: readonly Flag[] = [
   },
   {
     flags: '--wait <duration>',
-    says: 'how long to wait for a server that is away',
+    says: 'how long to wait for a server that is away (default: 30s)',
     path: 'startup.wait',
   },
 ]
 
 const DEFINITION_FLAGS: readonly Flag[] = [
-  { flags: '-n, --namespace <name>', says: 'namespace of the object', path: 'namespace' },
+  {
+    flags: '-n, --namespace <name>',
+    says: "namespace of the object (default: the pod's, or the context's)",
+    path: 'namespace',
+  },
   {
     flags: '--type <type>',
-    says: 'kind of the object',
+    says: 'kind of the object (default: SECRET)',
     path: 'readType',
+    original: 'read_type',
     choices: ['SECRET', 'CONFIG_MAP'],
   },
-  { flags: '--key <name>', says: 'entry of the object that holds the ciphertext', path: 'readKey' },
-  { flags: '--transit-key <name>', says: 'Transit key', path: 'transitKey' },
+  {
+    flags: '--key <name>',
+    says: 'entry of the object that holds the ciphertext',
+    path: 'readKey',
+    original: 'read_key',
+  },
+  {
+    flags: '--transit-key <name>',
+    says: 'Transit key',
+    path: 'transitKey',
+    original: 'transit_key',
+  },
 ]
 
 /** Values of the flags, as commander gives them. */
@@ -88,12 +122,14 @@ export type FlagValues = Readonly<Record<string, unknown>>
 
 /** Adds the flags that say where the servers are. */
 export function addConfigFlags(command: Command): Command {
+  command.optionsGroup('Where the servers are:')
   command.option('--config <file>', 'configuration (secretcfg.json, or native in JSON or YAML)')
   return add(command, CONFIG_FLAGS)
 }
 
 /** Adds the flags that say where the dictionary is. */
 export function addDefinitionFlags(command: Command): Command {
+  command.optionsGroup('Where the dictionary is:')
   command.option('--def <file>', 'definition (secretdef.json, or native in JSON or YAML)')
   return add(command, DEFINITION_FLAGS)
 }
@@ -157,16 +193,26 @@ function together(reasons: readonly unknown[]): unknown {
 
 /** The flags of the settings that a message names. */
 function mending(message: string): string | undefined {
-  const flags = [...NAME_AS_FLAG, ...CONFIG_FLAGS, ...DEFINITION_FLAGS].filter(
-    ({ path }) => message.includes(`: ${path} `) || message.includes(`; ${path} `),
+  const flags = [NAME_AS_FLAG, ...CONFIG_FLAGS, ...DEFINITION_FLAGS].filter(
+    ({ path, original = path }) => isNamed(message, path) || isNamed(message, original),
   )
   if (flags.length === 0) return undefined
-  const list = flags.map(({ flags: names }) => names.replace(/^-\w, /, '')).join(', ')
+  const list = flags.map((each) => each.flags.replace(/^-\w, /, '')).join(', ')
   return `${list}; or name files that say it with --config and --def`
 }
 
 /** The one setting that is an argument. */
-const NAME_AS_FLAG = [{ flags: 'NAME', path: 'secretName' }]
+const NAME_AS_FLAG: Flag = {
+  flags: 'NAME',
+  says: '',
+  path: 'secretName',
+  original: 'secret_name',
+}
+
+/** Whether a problem in `message` begins with this setting. */
+function isNamed(message: string, setting: string): boolean {
+  return message.includes(`: ${setting} `) || message.includes(`; ${setting} `)
+}
 
 function add(command: Command, flags: readonly Flag[]): Command {
   for (const { flags: names, says, choices } of flags) {

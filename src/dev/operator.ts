@@ -66,6 +66,16 @@ export async function putObject(
   expect2xx('PUT', path, await kubernetes('PUT', `${path}/${name}`, { token, body }))
 }
 
+/** Deletes a Secret. @throws where there is none */
+export async function deleteSecret(
+  kubernetes: Wire,
+  { namespace, adminToken: token }: KubevaultPlan,
+  name: string,
+): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}/secrets/${name}`
+  expect2xx('DELETE', path, await kubernetes('DELETE', path, { token }))
+}
+
 /** Reads an entry of a Secret, as text. */
 export async function readEntry(
   kubernetes: Wire,

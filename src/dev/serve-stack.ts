@@ -63,6 +63,8 @@ export interface ClientFiles {
   readonly ca: string
   readonly kubeconfig: string
   readonly rootToken: string
+  /** Opens Vault again once it was sealed. */
+  readonly unsealKey: string
   /** In the Python original's shape. */
   readonly config: string
   readonly definition: string
@@ -93,6 +95,7 @@ export async function writeClientFiles(
     ca,
     kubeconfig,
     rootToken: await write('root-token', plan.rootToken),
+    unsealKey: await write('unseal-key', stack.vault.unsealKeys.join('\n')),
     config: await write('secretcfg.json', configOf(plan, { vaultUrl, ca, kubeconfig })),
     definition: await write('secretdef.json', definitionOf(plan)),
   }

@@ -8,10 +8,9 @@ import https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { SecretManagerError } from '../errors.ts'
 
-/** Answers a request; its `signal` aborts when the client goes away. */
-export type Handler = (request: Request) => Promise<Response>
+import { SecretManagerError } from '../errors.ts'
+import type { Handler } from './transport.ts'
 
 /** Where and how to serve. */
 export interface ServeOptions {
@@ -19,8 +18,6 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
   /** Default 0: any free port. */
   readonly port?: number | undefined
-  /** Nothing but loopback is offered. */
-  readonly host?: '127.0.0.1' | undefined
 }
 
 /** A handler on a socket. */
@@ -32,18 +29,21 @@ export interface Served {
   readonly close: () => Promise<void>
 }
 
+/** Nothing but loopback is offered. */
+const HOST = '127.0.0.1'
+
 /**
  * Serves `handle` on 127.0.0.1.
  *
  * @throws {@link SecretManagerError} SM_CONFIG_INVALID when the port cannot be opened
  */
 export async function serve(handle: Handler, options: ServeOptions = {}): Promise<Served> {
-  const { tls, port = 0, host = '127.0.0.1' } = options
+  const { tls, port = 0 } = options
   const server = tls === undefined ? http.createServer() : https.createServer({ ...tls })
   const sockets = trackSockets(server)
-  await listen(server, port, host)
+  await listen(server, port)
   const { port: opened } = addressOf(server)
-  const url = `${tls === undefined ? 'http' : 'https'}://${host}:${opened}`
+  const url = `${tls === undefined ? 'http' : 'https'}://${HOST}:${opened}`
   server.on('request', (incoming, outgoing) => {
     void answer(handle, url, incoming, outgoing)
   })
@@ -60,16 +60,16 @@ function trackSockets(server: http.Server): Set<Socket> {
   return sockets
 }
 
-function listen(server: http.Server, port: number, host: string): Promise<void> {
+function listen(server: http.Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const facts = {
         causeClass: error.code,
         hint: 'choose another port, or end what listens there',
       }
-      reject(new SecretManagerError('SM_CONFIG_INVALID', `cannot listen on ${host}:${port}`, facts))
+      reject(new SecretManagerError('SM_CONFIG_INVALID', `cannot listen on ${HOST}:${port}`, facts))
     })
-    server.listen(port, host, () => {
+    server.listen(port, HOST, () => {
       server.removeAllListeners('error')
       resolve()
     })

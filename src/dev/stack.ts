@@ -12,8 +12,6 @@ import { wireOf, type Wire } from './wire.ts'
 export interface StackOptions {
   /** Unix milliseconds; tests move it to let tokens expire. Default: the system's. */
   readonly clock?: (() => number) | undefined
-  /** Whether the API server enforces RBAC. Default true; MicroK8s ships with it off. */
-  readonly rbac?: boolean | undefined
 }
 
 /** A Vault and a Kubernetes that know each other. */
@@ -35,8 +33,8 @@ const NO_TLS = 'no TLS within one process'
 
 /** Starts both, empty: Vault asks this Kubernetes who a JWT is of. */
 export function createStack(options: StackOptions = {}): Stack {
-  const { clock = Date.now, rbac = true } = options
-  const kubernetes = createKubernetes({ clock, randomBytes, rbac })
+  const { clock = Date.now } = options
+  const kubernetes = createKubernetes({ clock, randomBytes })
   const vault = createVault({
     clock,
     randomBytes,

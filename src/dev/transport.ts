@@ -6,7 +6,7 @@ import {
   type Transport,
 } from '../runtime.ts'
 
-/** Answers one request, as an embedded server does. */
+/** Answers one request, as an embedded server does; its `signal` aborts when the client goes away. */
 export type Handler = (request: Request) => Promise<Response>
 
 /**
@@ -26,9 +26,8 @@ async function send(handle: Handler | undefined, request: HttpRequest): Promise<
   if (!handle) throw new TransportFailure('unreachable', 'nothing listens there', 'ECONNREFUSED')
   const { method, url, headers, body, signal } = request
   if (signal?.aborted) throw new TransportFailure('aborted', 'the call was aborted')
-  const response = await handle(
-    new Request(url, { method, headers, body: body ?? null, redirect: 'manual' }),
-  )
+  const init = { method, headers, body: body ?? null, signal: signal ?? null }
+  const response = await handle(new Request(url, { ...init, redirect: 'manual' }))
   return {
     status: response.status,
     headers: Object.fromEntries(response.headers),

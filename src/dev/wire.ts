@@ -1,5 +1,6 @@
 /** Plain REST against a handler in this process or a server behind a socket: provisioning need not know which. */
 import { isRecord } from '../lib/record.ts'
+import type { Handler } from './transport.ts'
 
 /** What a request carries besides method and path. */
 export interface WireOptions {
@@ -18,7 +19,7 @@ export interface WireAnswer {
 export type Wire = (method: string, path: string, options?: WireOptions) => Promise<WireAnswer>
 
 /** Requests to a handler; `base` is the origin that it believes it is served on. */
-export function wireOf(handle: (request: Request) => Promise<Response>, base: string): Wire {
+export function wireOf(handle: Handler, base: string): Wire {
   return async (method, path, { token = '', body } = {}) => {
     const credential = path.startsWith('/v1/') ? { 'x-vault-token': token } : bearer(token)
     const headers = { 'content-type': 'application/json', ...credential }

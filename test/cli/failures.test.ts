@@ -143,3 +143,16 @@ function expectClean(text: string): void {
     }
   }
 }
+
+test('what is wrong in a file of the original is mended by flags, too', async () => {
+  const files = {
+    '/cfg.json': JSON.stringify({ SOURCE: 'KUBEVAULT', vault_url: 'http://vault.example' }),
+    '/def.json': JSON.stringify({ secret_name: 'app-secrets', namespace: 'app' }),
+  }
+  const args = ['read', '--config', '/cfg.json', '--def', '/def.json']
+  const { code, stderr } = await run(args, { runtime: withFiles(world.runtime, files) })
+  expect(code).toBe(2)
+  for (const flag of ['--vault-url', '--role', '--service-account', '--type', '--key']) {
+    expect(stderr.slice(stderr.indexOf('try:'))).toContain(`${flag} `)
+  }
+})

@@ -91,7 +91,7 @@ describe('dev', () => {
     child.stderr?.once('data', () => child.kill(signal))
     const { code, stderr } = await ended(child)
     expect({ code, stderr }).toMatchObject({ code: 0 })
-    expect(stderr).toContain('secretmanager read --config')
+    expect(stderr).toContain('npx secretmanager read')
   })
 })
 

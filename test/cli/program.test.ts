@@ -42,6 +42,11 @@ describe('help', () => {
   })
 })
 
+test('help in a narrow terminal is broken between words', async () => {
+  const { stdout } = await run(['read', '--help'], { runtime, width: 60 })
+  expect(stdout.split('\n').filter((line) => line.length > 60)).toEqual([])
+})
+
 describe('a wrong use exits with 2 and says what was meant', () => {
   const READ_HELP = 'secretmanager read --help'
   test.each([

@@ -44,8 +44,11 @@ describe('dev', () => {
     const person = new AbortController()
     let reading: Promise<Ran> | undefined
     let directory = ''
+    let told = ''
     const onNote = (line: string): void => {
-      const [, config, definition] = /read --config (\S+) --def (\S+)/.exec(line) ?? []
+      told += `${line}\n`
+      const command = /npx secretmanager read \\\n +--config (\S+) \\\n +--def (\S+)\n$/
+      const [, config, definition] = command.exec(told) ?? []
       if (config === undefined || definition === undefined) return
       directory = dirname(config)
       const args = ['read', '--config', config, '--def', definition, '--reveal']
@@ -81,14 +84,16 @@ describe('dev', () => {
       'root-token',
       'secretcfg.json',
       'secretdef.json',
+      'unseal-key',
     ])
     for (const file of files) {
       expect((await stat(join(directory, file))).mode & 0o077).toBe(0)
     }
     const token = await readFile(join(directory, 'root-token'), 'utf8')
+    const unsealKey = await readFile(join(directory, 'unseal-key'), 'utf8')
     const kubeconfig = await readFile(join(directory, 'kubeconfig'), 'utf8')
     const [, admin = ''] = /"token": "([^"]+)"/.exec(kubeconfig) ?? []
-    for (const secret of [token, admin]) {
+    for (const secret of [token, unsealKey, admin]) {
       expect(secret).not.toBe('')
       expect(stderr).not.toContain(secret)
     }
@@ -100,7 +105,7 @@ describe('dev', () => {
     expect(await run(taken, { runtime })).toEqual({
       code: 2,
       stdout: '',
-      stderr: `error: cannot listen on 127.0.0.1:${port}\ncode:  SM_CONFIG_INVALID\ntry:   choose another port, or end what listens there\n`,
+      stderr: `error: cannot listen on 127.0.0.1:${port}\ncode:  SM_CONFIG_INVALID\ntry:   end what listens there, or choose --vault-port and --kubernetes-port (0: any free one)\n`,
     })
     const nowhere = await run(['dev', ...ANY_PORTS, '--dir', '/dev/null/files'], { runtime })
     expect(nowhere).toEqual({

@@ -47,6 +47,16 @@ describe('the files for clients', () => {
     }
   })
 
+  test('hold what opens Vault again after it was sealed', async () => {
+    const vault = wireOfUrl(served.vaultUrl, { ca: await readFile(files.ca, 'utf8') })
+    const token = await readFile(files.rootToken, 'utf8')
+    expect(await vault('PUT', '/v1/sys/seal', { token })).toMatchObject({ status: 204 })
+    const key = await readFile(files.unsealKey, 'utf8')
+    expect(await vault('PUT', '/v1/sys/unseal', { body: { key } })).toMatchObject({
+      body: { sealed: false },
+    })
+  })
+
   test('hold tokens that open both servers', async () => {
     const ca = await readFile(files.ca, 'utf8')
     const rootToken = await readFile(files.rootToken, 'utf8')

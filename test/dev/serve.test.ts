@@ -3,7 +3,8 @@ import net from 'node:net'
 import { once } from 'node:events'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createAuthority } from '../../src/dev/certificates.ts'
-import { type Handler, type Served, type ServeOptions, serve } from '../../src/dev/serve.ts'
+import { type Served, type ServeOptions, serve } from '../../src/dev/serve.ts'
+import type { Handler } from '../../src/dev/transport.ts'
 
 describe('serve', () => {
   const open: Served[] = []

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 
 import type { ClientFiles, ServedStack } from '../../dev/serve-stack.ts'
-import { systemCode, SecretManagerError } from '../../errors.ts'
+import { isSecretManagerError, SecretManagerError, systemCode } from '../../errors.ts'
 import { strong, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 
@@ -32,7 +32,9 @@ export function addDevCommand(program: Command, context: Context): void {
 async function dev(options: DevOptions, { output, interrupt }: Context): Promise<void> {
   // Loaded on use: no other command needs a server.
   const { serveStack, writeClientFiles, SAMPLE_NAME } = await import('../../dev/serve-stack.ts')
-  const served = await serveStack(options)
+  const served = await serveStack(options).catch((error: unknown) => {
+    throw isSecretManagerError(error) ? withPortFlags(error) : error
+  })
   try {
     await inDirectory(options.dir, async (directory) => {
       const files = await written(directory, () => writeClientFiles(served, directory))
@@ -42,6 +44,13 @@ async function dev(options: DevOptions, { output, interrupt }: Context): Promise
   } finally {
     await served.close()
   }
+}
+
+/** The way out of a port that is taken, in the words of this command. */
+function withPortFlags({ code, message, causeClass }: SecretManagerError): SecretManagerError {
+  const hint =
+    'end what listens there, or choose --vault-port and --kubernetes-port (0: any free one)'
+  return new SecretManagerError(code, message, { hint, causeClass })
 }
 
 /** A directory of our own is gone afterwards: what is in it opens nothing any more. */
@@ -75,7 +84,7 @@ async function written<T>(directory: string, write: () => Promise<T>): Promise<T
 
 function explain(
   { vaultUrl, kubernetesUrl }: ServedStack,
-  { ca, rootToken, kubeconfig, config, definition }: ClientFiles,
+  { ca, rootToken, unsealKey, kubeconfig, config, definition }: ClientFiles,
   sample: string,
   { notes }: Output,
 ): void {
@@ -84,12 +93,17 @@ function explain(
     `${strong(notes, 'kubernetes')}  ${kubernetesUrl}`,
     '',
     `The dictionary ${sample} is stored. Read it in another terminal:`,
-    `  secretmanager read --config ${config} --def ${definition}`,
+    // In lines that fit and can be copied together; npx finds us however we were started.
+    '  npx secretmanager read \\',
+    `    --config ${config} \\`,
+    `    --def ${definition}`,
     '',
     'For vault (or bao) and kubectl:',
-    `  export VAULT_ADDR=${vaultUrl} VAULT_CACERT=${ca}`,
+    `  export VAULT_ADDR=${vaultUrl}`,
+    `  export VAULT_CACERT=${ca}`,
     `  export VAULT_TOKEN=$(cat ${rootToken})`,
     `  export KUBECONFIG=${kubeconfig}`,
+    `  vault operator unseal $(cat ${unsealKey})  # should you have sealed it`,
     '',
     'Everything is in memory: ctrl-c ends it and forgets it.',
   ]

@@ -17,9 +17,20 @@ export function addReadCommand(program: Command, context: Context): void {
     .description('read a dictionary as a service would: names, or values when asked for')
     .option('--reveal', 'print the values, too')
     .option('--json', 'print the document as it was stored, into a pipe or with --reveal')
-  addConfigFlags(addDefinitionFlags(command))
+  addConfigFlags(addDefinitionFlags(command)).addHelpText('after', MORE)
   command.action((name: string | undefined, values: FlagValues) => read(name, values, context))
 }
+
+/** In lines for narrow terminals: commander does not break them. */
+const MORE = `
+Flags win over the environment (VAULT_ADDR, VAULT_CACERT,
+VAULT_NAMESPACE, …), and the environment over files.
+
+Examples:
+  secretmanager read app --key secrets.json \\
+    --transit-key app --config secretcfg.json
+  secretmanager read --config secretcfg.json \\
+    --def secretdef.json --json | jq`
 
 async function read(name: string | undefined, values: FlagValues, context: Context): Promise<void> {
   const { runtime, output, interrupt } = context

@@ -14,7 +14,10 @@ export interface KubernetesOptions {
   readonly randomBytes: (size: number) => Uint8Array
   /** Default true. False lets every authenticated user do everything, as MicroK8s ships. */
   readonly rbac?: boolean | undefined
-  /** RSA private key in PEM that signs ServiceAccount tokens. Absent: a new one, made on first use. */
+  /**
+   * RSA private key in PEM that signs ServiceAccount tokens. Absent: one that all clusters of this process
+   * share, made on first use; their tokens differ by the uids in them.
+   */
   readonly signingKey?: string | undefined
 }
 

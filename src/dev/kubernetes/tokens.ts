@@ -61,7 +61,7 @@ export class TokenSigner {
   readonly #signingKey: string | undefined
   #made: SigningKeys | undefined
 
-  /** With the key in PEM, or with a new one that is made when it is first needed. */
+  /** With the key in PEM, or with that of this process, which is made when it is first needed. */
   constructor(signingKey: string | undefined) {
     this.#signingKey = signingKey
   }
@@ -112,13 +112,18 @@ export class TokenSigner {
 }
 
 function signingKeys(pem: string | undefined): SigningKeys {
-  const privateKey =
-    pem === undefined
-      ? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
-      : createPrivateKey(pem)
+  const privateKey = pem === undefined ? keyOfProcess() : createPrivateKey(pem)
   const publicKey = createPublicKey(privateKey)
   const der = publicKey.export({ type: 'spki', format: 'der' })
   return { privateKey, publicKey, keyId: createHash('sha256').update(der).digest('base64url') }
+}
+
+let ownKey: KeyObject | undefined
+
+/** RSA takes a tenth of a second and more to make: too much for each of many tests. */
+function keyOfProcess(): KeyObject {
+  ownKey ??= generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  return ownKey
 }
 
 function encode(part: object): string {

@@ -53,6 +53,29 @@ describe('embedded Vault', () => {
   })
 
   test.each([
+    { pem_keys: ['a key'], kubernetes_host: 'https://k', kubernetes_ca_cert: 'a CA' },
+    { bound_service_account_namespace_selector: '{"matchLabels":{"team":"a"}}' },
+    { token_bound_cidrs: ['10.0.0.0/8'] },
+  ])('refuses what it would have to ignore: %o', async (settings) => {
+    const { wire } = open()
+    await wire('POST', '/v1/sys/auth/kubernetes', { token: 'root', body: { type: 'kubernetes' } })
+    const [path, rest] =
+      'pem_keys' in settings
+        ? ['config', {}]
+        : [
+            'role/app',
+            { bound_service_account_names: 'app', bound_service_account_namespaces: 'app' },
+          ]
+    const body = { ...rest, ...settings }
+    expect(
+      await wire('POST', `/v1/auth/kubernetes/${path}`, { token: 'root', body }),
+    ).toMatchObject({
+      status: 400,
+      body: { errors: [expect.stringMatching(/^\w+: the embedded Vault /)] },
+    })
+  })
+
+  test.each([
     ['refuses', () => Promise.resolve(new Response('{}', { status: 401 }))],
     ['is away', () => Promise.reject(new Error('refused'))],
     ['is something else', () => Promise.resolve(new Response('<html>'))],

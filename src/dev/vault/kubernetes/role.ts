@@ -24,10 +24,14 @@ export const ROLE_FIELDS: Schema = {
   alias_name_source: 'string',
 }
 
+const SELECTOR = 'bound_service_account_namespace_selector'
 const ALIAS_SOURCES = ['serviceaccount_uid', 'serviceaccount_name']
 
 /** Reads a role over what it was before. @throws VaultFailure in Vault's words */
 export function readRole(fields: Fields, before: KubernetesRole | undefined): KubernetesRole {
+  if (fields.string(SELECTOR) !== '') {
+    throw refusal(`${SELECTOR}: the embedded Vault does not look at labels of namespaces`)
+  }
   const params = readTokenParams(fields, before?.params)
   const list = (name: string, old: readonly string[] = []): readonly string[] =>
     fields.has(name) ? fields.list(name) : old

@@ -42,6 +42,9 @@ export function readTokenParams(fields: Fields, before: TokenParams = NONE): Tok
     const name = names.find((candidate) => fields.has(candidate))
     return name === undefined ? old : read(name)
   }
+  if (fields.list('token_bound_cidrs').length > 0) {
+    throw refusal('token_bound_cidrs: the embedded Vault does not see addresses')
+  }
   const params: TokenParams = {
     policies: given(['token_policies', 'policies'], fields.list, before.policies),
     ttl: given(['token_ttl', 'ttl'], fields.seconds, before.ttl),
