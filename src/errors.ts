@@ -119,13 +119,13 @@ export class SecretManagerError extends Error {
   readonly hint: string
   readonly retryable: boolean
   readonly exitCode: number
-  readonly status: number | undefined
-  readonly requestId: string | undefined
+  declare readonly status: number | undefined
+  declare readonly requestId: string | undefined
   readonly attempts: number
-  readonly elapsedMs: number | undefined
-  readonly causeClass: string | undefined
+  declare readonly elapsedMs: number | undefined
+  declare readonly causeClass: string | undefined
   /** Not part of the report: how long the server asked to be left alone. @internal */
-  readonly retryAfterMs: number | undefined
+  declare readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause && { cause: facts.cause })
@@ -135,12 +135,14 @@ export class SecretManagerError extends Error {
     this.hint = facts.hint ?? hint
     this.retryable = retryable
     this.exitCode = exitCode
-    this.status = facts.status
-    this.requestId = facts.requestId
     this.attempts = facts.attempts ?? 1
-    this.elapsedMs = facts.elapsedMs
-    this.causeClass = facts.causeClass
-    this.retryAfterMs = facts.retryAfterMs
+    // A fact that is not known is no property: a console would print it as undefined.
+    const { status, requestId, elapsedMs, causeClass, retryAfterMs } = facts
+    if (status !== undefined) this.status = status
+    if (requestId !== undefined) this.requestId = requestId
+    if (elapsedMs !== undefined) this.elapsedMs = elapsedMs
+    if (causeClass !== undefined) this.causeClass = causeClass
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
   }
 
   /** What a log line needs, as plain data; absent facts are left out. */

@@ -56,7 +56,7 @@ export class Trust {
     if ((await this.#reload(widen)) !== failed) return true
     // Of the store only what Node lacks was trusted: the server may have moved to a CA that Node has.
     if (widen) return (await this.#reload(false)) !== failed
-    if (untrusted) await checkPem(this.#material?.ca)
+    if (untrusted) await checkPem(this.#options.ca, this.#material?.ca)
     return false
   }
 
@@ -96,26 +96,26 @@ function secureContext(
   try {
     return createSecureContext({ ca, cert, key, minVersion: 'TLSv1.2' })
   } catch {
-    throw doNotLoad()
+    // OpenSSL's message may quote the files.
+    const hint = 'check that both are PEM and that the key belongs to the certificate'
+    throw doesNotLoad('the client certificate or its key does not load', hint)
   }
 }
 
 /** Node takes a CA that is none without a word, and then trusts nobody. */
-async function checkPem(ca: string | undefined): Promise<void> {
+async function checkPem(source: Pem | undefined, ca: string | undefined): Promise<void> {
   // Loaded on use: a handshake that succeeds has checked enough.
   const { X509Certificate } = await import('node:crypto')
   try {
     void new X509Certificate(ca ?? '')
   } catch {
-    throw doNotLoad()
+    const name = source?.kind === 'text' || source === undefined ? 'the given PEM' : source.path
+    throw doesNotLoad(`${name} holds no CA certificate`, 'name a PEM file with the CA certificate')
   }
 }
 
-/** OpenSSL's message may quote the file; its path is in the settings. */
-function doNotLoad(): SecretManagerError {
-  return new SecretManagerError('SM_TLS_FAILED', 'the configured certificates or key do not load', {
-    hint: 'check that the CA, certificate and key files are PEM and that the key belongs to the certificate',
-  })
+function doesNotLoad(message: string, hint: string): SecretManagerError {
+  return new SecretManagerError('SM_TLS_FAILED', message, { hint })
 }
 
 async function readPem(pem: Pem | undefined, files: Files): Promise<string | undefined> {

@@ -45,8 +45,15 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 
 function reasonOf(code: ErrorCode, { verb, resource, namespace, name }: Operation): string {
   const object = `${resource} "${name}" in namespace "${namespace}"`
-  if (code === 'SM_K8S_NOT_FOUND') return `has no ${object}`
+  if (code === 'SM_K8S_NOT_FOUND')
+    return `has no ${KINDS[resource]} "${name}" in namespace "${namespace}"`
   return `${REASONS[code] ?? 'refused to'} ${verb} ${object}`
+}
+
+const KINDS: Readonly<Record<Operation['resource'], string>> = {
+  secrets: 'Secret',
+  configmaps: 'ConfigMap',
+  'serviceaccounts/token': 'ServiceAccount',
 }
 
 const REASONS: Partial<Record<ErrorCode, string>> = {

@@ -183,8 +183,10 @@ function textOf(place: Place, object: KubernetesObject): string {
 
 function keyMissing(place: Place, object: KubernetesObject): SecretManagerError {
   const found = [...object.data.keys(), ...object.binaryData.keys()].join(', ') || 'nothing'
-  return new SecretManagerError('SM_KEY_MISSING', `there is no ${describe(place)}`, {
-    hint: `check readKey: the object has ${found}`,
+  const { kind, namespace, name, dataKey } = place
+  const message = `${kind} ${namespace}/${name} has no entry "${dataKey}"`
+  return new SecretManagerError('SM_KEY_MISSING', message, {
+    hint: `check readKey (read_key): the object has ${found}`,
   })
 }
 

@@ -184,7 +184,7 @@ describe('K4: the object is not as it should be', () => {
     const { read } = await apiWorld({ [OBJECT]: withData({ 'secrets.yaml': '', other: '' }) })
     const error = await rejection(read())
     expect(error).toMatchObject({ code: 'SM_KEY_MISSING', exitCode: 4 })
-    expect(error.message).toContain('secrets.json of Secret prod/app')
+    expect(error.message).toContain('Secret prod/app has no entry "secrets.json"')
     expect(error.hint).toContain('secrets.yaml, other')
   })
 
