@@ -116,22 +116,12 @@ export class KubevaultSource {
       place.transitKey,
       document,
     )
-    const { kind, namespace, name, dataKey } = place
-    const value = kind === 'Secret' ? Buffer.from(ciphertext).toString('base64') : ciphertext
-    const metadata = { name, labels: LABELS }
-    const data = { [dataKey]: value }
     try {
-      if (existing) {
-        const { resourceVersion } = existing
-        await kubernetes.patch(allowance, kind, namespace, {
-          metadata: { ...metadata, resourceVersion },
-          data,
-        })
-      } else await kubernetes.create(allowance, kind, namespace, { metadata, data })
+      await write(kubernetes, allowance, place, ciphertext, existing?.resourceVersion)
     } catch (error) {
       if (!isConflictOfRepetition(error)) throw error
       const stored = await findObject(kubernetes, allowance, place)
-      if (stored?.data.get(dataKey) !== value) throw error
+      if (stored?.data.get(place.dataKey) !== valueOf(place, ciphertext)) throw error
     }
   }
 
@@ -201,6 +191,28 @@ async function findObject(
     if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
     throw error
   }
+}
+
+/** Creates the object, or changes this one entry of the version that was read. */
+async function write(
+  kubernetes: KubernetesClient,
+  allowance: Allowance,
+  place: Place,
+  ciphertext: string,
+  resourceVersion: string | undefined,
+): Promise<void> {
+  const { kind, namespace, name } = place
+  const metadata = { name, labels: LABELS }
+  const data = { [place.dataKey]: valueOf(place, ciphertext) }
+  if (resourceVersion === undefined) {
+    return kubernetes.create(allowance, kind, namespace, { metadata, data })
+  }
+  const changed = { ...metadata, resourceVersion }
+  return kubernetes.patch(allowance, kind, namespace, { metadata: changed, data })
+}
+
+function valueOf({ kind }: Place, text: string): string {
+  return kind === 'Secret' ? Buffer.from(text).toString('base64') : text
 }
 
 /** A write whose answer was lost is repeated, and then may meet itself. No two ciphertexts are equal. */
