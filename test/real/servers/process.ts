@@ -1,6 +1,6 @@
 /** Starts a server, waits until it serves, and stops exactly that one. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { openSync, closeSync, readFileSync } from 'node:fs'
+import { openSync, closeSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -141,7 +141,10 @@ function track(child: ChildProcess, logFile: string): ServerProcess {
     pid,
     logFile,
     isRunning,
-    pause: () => void child.kill('SIGSTOP'),
+    pause: () => {
+      child.kill('SIGSTOP')
+      waitUntilStopped(pid)
+    },
     resume: () => void child.kill('SIGCONT'),
     stop,
     kill,
@@ -162,4 +165,15 @@ async function untilReady(plan: ProcessPlan, server: ServerProcess): Promise<voi
 
 function failure(plan: ProcessPlan, server: ServerProcess, what: string): Error {
   return new Error(`${plan.name} ${what}; the end of its log:\n${server.logTail()}`)
+}
+
+/** A signal is on its way for a while: until each thread has stopped, the server may still answer. */
+function waitUntilStopped(pid: number): void {
+  const tasks = `/proc/${pid}/task`
+  const hasStopped = (id: string): boolean =>
+    / T /.test(readFileSync(`${tasks}/${id}/stat`, 'utf8').replace(/\(.*\)/s, ''))
+  for (let wait = 0; wait < 200; wait++) {
+    if (readdirSync(tasks).every(hasStopped)) return
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+  }
 }
