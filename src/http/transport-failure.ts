@@ -103,8 +103,8 @@ function nameMismatch(error: unknown, host: string): TlsFailure {
       ? `its certificate is for ${names}, not for ${host}`
       : `its certificate names no host at all, so not ${host}`,
     hint: isAddress(host)
-      ? `issue the certificate with subjectAltName=IP:${host} (a common name or DNS name does not count for an address), or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME)`
-      : `issue the certificate with subjectAltName=DNS:${host}, or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME)`,
+      ? `issue the certificate with subjectAltName=IP:${host} (a common name or DNS name does not count for an address), or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME; tls-server-name of a kubeconfig)`
+      : `issue the certificate with subjectAltName=DNS:${host}, or set the server name that it was issued for (vault.serverName, VAULT_TLS_SERVER_NAME; tls-server-name of a kubeconfig)`,
   }
 }
 

@@ -74,15 +74,20 @@ function podReference(pod: Fields | undefined): JwtClaims['pod'] {
 
 function audiences(value: unknown): readonly string[] {
   const all: readonly unknown[] = Array.isArray(value) ? value : [value]
-  return all.filter((entry): entry is string => typeof entry === 'string')
+  return all.filter(isPrintable)
 }
 
 function fields(value: unknown): Fields | undefined {
   return isRecord(value) ? value : undefined
 }
 
+/** Claims stand in messages: one that could not, such as one with a line break, is as if it were absent. */
 function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
+  return isPrintable(value) ? value : undefined
+}
+
+function isPrintable(value: unknown): value is string {
+  return typeof value === 'string' && /^[ -~]{0,512}$/.test(value)
 }
 
 function seconds(value: unknown): number | undefined {

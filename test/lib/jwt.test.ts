@@ -42,6 +42,11 @@ describe('readClaims', () => {
   test.each([
     { name: 'one audience as text', aud: 'vault', expected: ['vault'] },
     { name: 'no audience', aud: undefined, expected: [] },
+    {
+      name: 'what would break a line of a log',
+      aud: ['a\nerror: b', '\u001B[2J', 'c'],
+      expected: ['c'],
+    },
     { name: 'something else than text', aud: ['vault', 7, null], expected: ['vault'] },
   ])('gives audiences as a list: $name', ({ aud, expected }) => {
     expect(readClaims(jwt({ aud }))?.aud).toEqual(expected)
