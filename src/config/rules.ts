@@ -4,6 +4,13 @@ import { isDnsLabel, isDnsSubdomain, isPathSegments, isRoleName } from '../lib/n
 import { leaf, type Rule } from './check.ts'
 import type { Duration } from './types.ts'
 
+/** Time limits where nobody says otherwise, in milliseconds; both shapes have the same. */
+export const DEFAULT_LIMITS = {
+  connectTimeoutMs: 2000,
+  timeoutMs: 5000,
+  startupWaitMs: 30_000,
+} as const
+
 /** A text that `allows` lets pass. */
 export function text(says: string, allows: (value: string) => boolean): Rule<string> {
   return leaf((value) => (typeof value === 'string' && allows(value) ? { value } : { says }))

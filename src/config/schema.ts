@@ -18,6 +18,7 @@ import {
 } from './check.ts'
 import { invalid, type Problem } from './problems.ts'
 import {
+  DEFAULT_LIMITS,
   duration,
   filePath,
   hostName,
@@ -110,7 +111,9 @@ function vaultDisagreements(vault: Partial<Compared>): Problem[] {
   return problems
 }
 
-const STARTUP = group<StartupConfig>()({ wait: withDefault(duration(0), 30_000) })
+const STARTUP = group<StartupConfig>()({
+  wait: withDefault(duration(0), DEFAULT_LIMITS.startupWaitMs),
+})
 
 const KUBERNETES = group<KubernetesConfig>()({
   kubeconfig: optional(filePath),
@@ -122,8 +125,8 @@ const KUBERNETES = group<KubernetesConfig>()({
 
 const CONFIG = group<SecretManagerConfig>()({
   source: optional(oneOf('must be "kubevault": no other source is in this version', ['kubevault'])),
-  timeout: withDefault(duration(1), 5000),
-  startup: withDefault(STARTUP, { wait: 30_000 }),
+  timeout: withDefault(duration(1), DEFAULT_LIMITS.timeoutMs),
+  startup: withDefault(STARTUP, { wait: DEFAULT_LIMITS.startupWaitMs }),
   vault: VAULT,
   kubernetes: withDefault(KUBERNETES, {
     kubeconfig: undefined,
@@ -155,7 +158,7 @@ function settingsOf(config: OutputOf<typeof CONFIG>): Settings {
 
 /** 2 of the default 5 seconds; in proportion for who waits longer because the way is long. */
 function connectTimeoutMs(timeoutMs: number): number {
-  return Math.min(timeoutMs, Math.max(2000, timeoutMs * 0.4))
+  return Math.min(timeoutMs, Math.max(DEFAULT_LIMITS.connectTimeoutMs, timeoutMs * 0.4))
 }
 
 function transportOf(vault: OutputOf<typeof VAULT>): Settings['vault']['transport'] {

@@ -17,7 +17,7 @@ import {
   type Rule,
   type StrangerRule,
 } from './check.ts'
-import { filePath, namespace, oneOf, role, serviceAccount, text } from './rules.ts'
+import { DEFAULT_LIMITS, filePath, namespace, oneOf, role, serviceAccount, text } from './rules.ts'
 import type { Definition, Settings } from './settings.ts'
 import type { SecretCfg, SecretDef, SecretDefinition, SecretManagerConfig } from './types.ts'
 import { isPlainHttpAbroad, readVaultUrl } from './url.ts'
@@ -172,9 +172,10 @@ const isSystemTrust = (value: unknown): boolean =>
   value === undefined || value === null || value === true || value === 'True' || value === 'true'
 
 function settingsOf(cfg: OutputOf<typeof SECRET_CFG>): Settings {
+  const { startupWaitMs, ...attempt } = DEFAULT_LIMITS
   return {
-    attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 },
-    startupWaitMs: 30_000,
+    attempt,
+    startupWaitMs,
     vault: {
       url: cfg.vault_url,
       namespace: undefined,

@@ -9,6 +9,9 @@ import { JsonReader, type JsonObject, type JsonValue } from './json-reader.ts'
 
 export type { JsonObject, JsonValue } from './json-reader.ts'
 
+/** Largest document whose ciphertext fits a Secret of 1 MiB, in bytes. */
+export const MAX_DOCUMENT_BYTES = 786_395
+
 /** How much of a document is read before it is refused. */
 export interface JsonLimits {
   /** Size of the document. Default 786395, the most that a Secret can hold as ciphertext. */
@@ -42,7 +45,7 @@ export function parseDictionary(bytes: Uint8Array, limits?: JsonLimits): JsonObj
  *   SM_TOO_LARGE when the document has more than `limits.bytes`
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonValue {
-  const { bytes: most = 786_395, entries = 10_000, depth = 32 } = limits
+  const { bytes: most = MAX_DOCUMENT_BYTES, entries = 10_000, depth = 32 } = limits
   if (bytes.length > most) throw tooLarge(bytes.length, most)
   return new JsonReader(textOf(bytes), entries, depth).document()
 }

@@ -8,6 +8,7 @@ import type { Settings } from '../config/schema.ts'
 import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import { isBase64 } from '../lib/base64.ts'
+import { MAX_DOCUMENT_BYTES } from '../lib/json.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
 import { readIfPresent } from '../kubernetes/named-file.ts'
@@ -30,9 +31,6 @@ export interface KubevaultParts {
   readonly runtime: Runtime
   readonly connections: Connections
 }
-
-/** Largest plaintext whose ciphertext fits a Secret of 1 MiB, in bytes. */
-const MAX_PLAINTEXT_BYTES = 786_395
 
 const LABELS = {
   'app.kubernetes.io/managed-by': 'secretmanager',
@@ -106,7 +104,7 @@ export class KubevaultSource {
    * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_K8S_CONFLICT, SM_K8S_REJECTED for an immutable object, SM_K8S_*, SM_VAULT_*
    */
   async store(allowance: Allowance, definition: Definition, document: Uint8Array): Promise<void> {
-    if (document.byteLength > MAX_PLAINTEXT_BYTES) throw tooLarge(definition, document.byteLength)
+    if (document.byteLength > MAX_DOCUMENT_BYTES) throw tooLarge(definition, document.byteLength)
     const place = await this.#locateInCluster(allowance, definition)
     const kubernetes = await this.#parts.connections.kubernetes(allowance)
     const existing = await findObject(kubernetes, allowance, place)
@@ -223,7 +221,7 @@ function isConflictOfRepetition(error: unknown): boolean {
 function tooLarge({ secretName }: Definition, bytes: number): SecretManagerError {
   return new SecretManagerError(
     'SM_TOO_LARGE',
-    `the document for ${secretName} has ${bytes} bytes; at most ${MAX_PLAINTEXT_BYTES} fit`,
+    `the document for ${secretName} has ${bytes} bytes; at most ${MAX_DOCUMENT_BYTES} fit`,
   )
 }
 
