@@ -29,6 +29,22 @@ export async function requestToken(
   return stringAt(answer.body, 'status', 'token')
 }
 
+/** Reads the role_id of the plan's AppRole, and makes a secret_id for it. */
+export async function appRoleIds(
+  vault: Wire,
+  { authMount, role, rootToken: token }: KubevaultPlan,
+): Promise<{ readonly roleId: string; readonly secretId: string }> {
+  const path = `/v1/auth/${authMount}/role/${role}`
+  const roleId = await vault('GET', `${path}/role-id`, { token })
+  expect2xx('GET', `${path}/role-id`, roleId)
+  const secretId = await vault('POST', `${path}/secret-id`, { token, body: {} })
+  expect2xx('POST', `${path}/secret-id`, secretId)
+  return {
+    roleId: stringAt(roleId.body, 'data', 'role_id'),
+    secretId: stringAt(secretId.body, 'data', 'secret_id'),
+  }
+}
+
 /** Encrypts a document as the Python original does; gives `vault:v1:…`. */
 export async function encryptRaw(
   vault: Wire,

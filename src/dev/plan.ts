@@ -1,5 +1,8 @@
 /** What setting up the pattern for one app consists of, as data. */
 
+/** An auth method that `provisionKubevault` sets up. */
+export type AuthMethod = 'kubernetes' | 'jwt' | 'approle'
+
 /** Everything that one set-up consists of. Start from {@link originalPlan} or {@link nativePlan}. */
 export interface KubevaultPlan {
   /** Token that may do everything in Vault. */
@@ -15,6 +18,7 @@ export interface KubevaultPlan {
   /** RBAC rules of the Role that is bound to the ServiceAccount. */
   readonly rules: readonly object[]
 
+  readonly auth: AuthMethod
   readonly authMount: string
   readonly transitMount: string
   readonly transitKey: string
@@ -26,6 +30,8 @@ export interface KubevaultPlan {
   readonly audience: string | undefined
   /** A Go duration, such as `10s`. */
   readonly tokenTtl: string
+  /** A Go duration; absent: that of the mount. */
+  readonly tokenMaxTtl: string | undefined
   readonly tokenType: 'service' | 'batch'
   readonly noDefaultPolicy: boolean
   readonly policyName: string
@@ -60,6 +66,7 @@ export function originalPlan(
       { apiGroups: [''], resources: ['configmaps'], verbs: ['get'] },
       { apiGroups: [''], resources: ['serviceaccounts/token'], verbs: ['create'] },
     ],
+    auth: 'kubernetes',
     authMount: 'kubernetes',
     transitMount,
     transitKey,
@@ -67,6 +74,7 @@ export function originalPlan(
     role: 'demo',
     audience: undefined,
     tokenTtl: '10s',
+    tokenMaxTtl: undefined,
     tokenType: 'service',
     noDefaultPolicy: false,
     policyName: 'my-app-policy',
@@ -82,6 +90,7 @@ export function originalPlan(
  */
 export function nativePlan(servers: Servers, changes: Partial<KubevaultPlan> = {}): KubevaultPlan {
   const { transitMount = 'transit', transitKey = 'app', serviceAccount = 'app' } = changes
+  const { auth = 'kubernetes' } = changes
   return {
     ...servers,
     kubernetesCaPem: servers.kubernetesCaPem,
@@ -96,13 +105,15 @@ export function nativePlan(servers: Servers, changes: Partial<KubevaultPlan> = {
         verbs: ['create'],
       },
     ],
-    authMount: 'kubernetes',
+    auth,
+    authMount: auth,
     transitMount,
     transitKey,
     keySettings: { type: 'aes256-gcm96' },
     role: 'app',
     audience: 'vault',
     tokenTtl: '10s',
+    tokenMaxTtl: undefined,
     tokenType: 'batch',
     noDefaultPolicy: true,
     policyName: 'app',

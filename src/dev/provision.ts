@@ -1,10 +1,14 @@
 /**
  * Sets up the KUBEVAULT pattern over plain REST: on real servers and on embedded ones alike.
- *
- * @see https://developer.hashicorp.com/vault/api-docs/auth/kubernetes
  */
 import { requestToken } from './operator.ts'
 import type { KubevaultPlan } from './plan.ts'
+import {
+  provisionAppRole,
+  provisionJwt,
+  provisionTokenReview,
+  type CallVault,
+} from './provision-auth.ts'
 import { expect2xx, type Wire } from './wire.ts'
 
 /** Carries out a plan; again is harmless. @throws on an unexpected answer, with its body */
@@ -14,7 +18,7 @@ export async function provisionKubevault(
   plan: KubevaultPlan,
 ): Promise<void> {
   await provisionKubernetes(kubernetes, plan)
-  await provisionVault(vault, plan, await reviewerToken(kubernetes, plan))
+  await provisionVault(vault, kubernetes, plan)
 }
 
 const REVIEWER = { namespace: 'kube-system', serviceAccount: 'vault-reviewer' }
@@ -62,33 +66,28 @@ async function reviewerToken(kubernetes: Wire, plan: KubevaultPlan): Promise<str
   })
 }
 
-async function provisionVault(vault: Wire, plan: KubevaultPlan, reviewer: string): Promise<void> {
-  const call = async (method: string, path: string, body: object): Promise<void> => {
-    const answer = await vault(method, `/v1/${path}`, { token: plan.rootToken, body })
-    const exists = answer.status === 400 && JSON.stringify(answer.body).includes('already in use')
-    if (!exists) expect2xx(method, path, answer)
-  }
-  await call('POST', `sys/auth/${plan.authMount}`, { type: 'kubernetes' })
-  await call('POST', `auth/${plan.authMount}/config`, {
-    kubernetes_host: plan.kubernetesHost,
-    token_reviewer_jwt: reviewer,
-    // Without a CA this setting is refused; a server over plain http has none.
-    ...(plan.kubernetesCaPem === undefined
-      ? {}
-      : { kubernetes_ca_cert: plan.kubernetesCaPem, disable_local_ca_jwt: true }),
-  })
+async function provisionVault(vault: Wire, kubernetes: Wire, plan: KubevaultPlan): Promise<void> {
+  const call = vaultCaller(vault, plan.rootToken)
+  await call('POST', `sys/auth/${plan.authMount}`, { type: plan.auth })
   await call('POST', `sys/mounts/${plan.transitMount}`, { type: 'transit' })
   await call('POST', `${plan.transitMount}/keys/${plan.transitKey}`, plan.keySettings)
   await call('PUT', `sys/policies/acl/${plan.policyName}`, { policy: plan.policy })
-  await call('POST', `auth/${plan.authMount}/role/${plan.role}`, {
-    bound_service_account_names: [plan.serviceAccount],
-    bound_service_account_namespaces: [plan.namespace],
-    token_policies: [plan.policyName],
-    token_ttl: plan.tokenTtl,
-    token_type: plan.tokenType,
-    token_no_default_policy: plan.noDefaultPolicy,
-    ...(plan.audience === undefined ? {} : { audience: plan.audience }),
-  })
+  switch (plan.auth) {
+    case 'kubernetes':
+      return provisionTokenReview(call, plan, await reviewerToken(kubernetes, plan))
+    case 'jwt':
+      return provisionJwt(call, plan, kubernetes)
+    case 'approle':
+      return provisionAppRole(call, plan)
+  }
+}
+
+function vaultCaller(vault: Wire, token: string): CallVault {
+  return async (method, path, body) => {
+    const answer = await vault(method, `/v1/${path}`, { token, body })
+    const exists = answer.status === 400 && JSON.stringify(answer.body).includes('already in use')
+    if (!exists) expect2xx(method, path, answer)
+  }
 }
 
 type Create = (path: string, apiVersion: string, kind: string, body: object) => Promise<void>

@@ -4,10 +4,10 @@
  *
  * Compare what you read with `reveal(secrets)`: to an assertion all SecretValues look alike.
  */
-import type { SecretDefinition, SecretManagerConfig } from '../config/types.ts'
+import type { AuthConfig, SecretDefinition, SecretManagerConfig } from '../config/types.ts'
 import { systemRuntime, type Runtime } from '../runtime.ts'
-import { deleteSecret, requestToken } from './operator.ts'
-import { nativePlan, type KubevaultPlan } from './plan.ts'
+import { appRoleIds, deleteSecret, requestToken } from './operator.ts'
+import { nativePlan, type AuthMethod, type KubevaultPlan } from './plan.ts'
 import { podRuntime } from './pod.ts'
 import { provisionKubernetes } from './provision.ts'
 import {
@@ -26,6 +26,22 @@ import type { Wire, WireAnswer } from './wire.ts'
 export interface TestStackOptions {
   /** Dictionaries by the name of the Secret that holds each. */
   readonly secrets?: Readonly<Record<string, object>> | undefined
+  /** How {@link TestStack.config} logs in. Default `kubernetes`. With `approle`, every pod is the app. */
+  readonly auth?: AuthMethod | undefined
+  /** The tokens that Vault gives to the app. */
+  readonly token?: TestToken | undefined
+}
+
+/** Tokens of logins; durations in Go's notation, whole seconds. */
+export interface TestToken {
+  /** Default `10s`. */
+  readonly ttl?: string | undefined
+  /** Beyond it no renewal goes. Default: Vault's own, 32 days. */
+  readonly maxTtl?: string | undefined
+  /** Default `batch`, which nobody can renew. */
+  readonly type?: 'service' | 'batch' | undefined
+  /** Whether a service token may renew and revoke itself, by the policy `default`. Default `true`. */
+  readonly renewable?: boolean | undefined
 }
 
 /** One of the two servers. */
@@ -73,7 +89,7 @@ export interface TestStack {
 
 /**
  * Starts a stack, provisioned with least privilege: role and ServiceAccount `app`, namespace `app`,
- * audience `vault`, batch tokens of 10 s, a policy that only decrypts.
+ * audience `vault`, batch tokens of 10 s unless told otherwise, a policy that only decrypts.
  *
  * @example
  * const stack = await createTestStack({ secrets: { 'app-secrets': { redis_url: 'redis://test' } } })
@@ -84,7 +100,7 @@ export interface TestStack {
 export async function createTestStack(options: TestStackOptions = {}): Promise<TestStack> {
   const time = movableTime()
   const stack = createStack({ clock: () => Date.now() + time.ahead() })
-  const plan = await provisionStack(stack, 'native')
+  const plan = await provisionStack(stack, 'native', changesOf(options))
   const store = (name: string, dictionary: object): Promise<void> =>
     sealDictionary(stack, plan, name, dictionary)
   for (const [name, dictionary] of Object.entries(options.secrets ?? {}))
@@ -97,7 +113,7 @@ export async function createTestStack(options: TestStackOptions = {}): Promise<T
     kubernetes: operatorOf(stack.kubernetesWire, plan.adminToken),
   }
   return {
-    config: configOf(plan),
+    config: { vault: { url: VAULT_ORIGIN, auth: await authOf(stack, plan) } },
     runtime: await pod(plan.serviceAccount),
     calls: network.calls,
     definition: (secretName) => definitionOf(plan, secretName),
@@ -115,8 +131,22 @@ export async function createTestStack(options: TestStackOptions = {}): Promise<T
   }
 }
 
-function configOf({ role }: KubevaultPlan): SecretManagerConfig {
-  return { vault: { url: VAULT_ORIGIN, auth: { method: 'kubernetes', role } } }
+function changesOf({ auth = 'kubernetes', token = {} }: TestStackOptions): Partial<KubevaultPlan> {
+  const { ttl = '10s', maxTtl, type = 'batch', renewable = type === 'service' } = token
+  return {
+    auth,
+    authMount: auth,
+    tokenTtl: ttl,
+    tokenMaxTtl: maxTtl,
+    tokenType: type,
+    noDefaultPolicy: !renewable,
+  }
+}
+
+async function authOf({ vaultWire }: Stack, plan: KubevaultPlan): Promise<AuthConfig> {
+  const { auth: method, role } = plan
+  if (method !== 'approle') return { method, role }
+  return { method, ...(await appRoleIds(vaultWire, plan)) }
 }
 
 function definitionOf({ transitKey }: KubevaultPlan, secretName: string): SecretDefinition {

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { expect } from 'vitest'
 import { unique, type KubernetesOfVault, type VaultClient } from './vault-under-test.ts'
 import type { Wire } from './wire.ts'
@@ -42,7 +43,19 @@ export async function prepareKubernetes(
   })
   // No audiences: that of the API server itself, which has to accept the reviewer.
   const reviewerToken = await tokenOf('reviewer', [])
-  return { host, caPem, reviewerToken, namespace, token: tokenOf }
+  const signing = await signingOf(wire, adminToken)
+  return { host, caPem, reviewerToken, namespace, token: tokenOf, ...signing }
+}
+
+async function signingOf(
+  wire: Wire,
+  token: string,
+): Promise<Pick<KubernetesOfVault, 'issuer' | 'publicPem'>> {
+  const discovery = await wire('GET', '/.well-known/openid-configuration', { token })
+  const { body } = await wire('GET', '/openid/v1/jwks', { token })
+  const key = createPublicKey({ key: body.keys[0], format: 'jwk' })
+  const publicPem = key.export({ type: 'spki', format: 'pem' }).toString()
+  return { issuer: discovery.body.issuer, publicPem }
 }
 
 /** Enables the auth method at a mount, with the API server of the contract behind it. */

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { newSigner, signJwt, TIME_ERRORS } from './vault-jwt-fixture.ts'
 import { configureKubernetes, writeRole } from './vault-kubernetes-fixture.ts'
 import { DENIED, unique, type ClientSource } from './vault-under-test.ts'
 import type { WireAnswer } from './wire.ts'
@@ -114,6 +115,32 @@ export function kubernetesLoginSuite(client: ClientSource): void {
       }
     })
 
+    // Seconds from now. Where the times are good the signature is looked at, which is no cluster's.
+    test.each([
+      ['good', { iat: 58, exp: 600 }],
+      ['nbf', { iat: 62, exp: 600 }],
+      ['nbf', { nbf: 62, exp: 600 }],
+      ['iat', { iat: 62, nbf: 0, exp: 600 }],
+      ['good', { exp: -58, iat: -600 }],
+      ['exp', { exp: -62, iat: -600 }],
+      ['nbf', { exp: 600 }],
+      ['exp', { iat: -220 }],
+      ['good', {}],
+    ])('finds %s in the times %j', async (verdict, times) => {
+      const { namespace } = client().world.kubernetes
+      const now = Math.floor(client().world.now() / 1000)
+      const absolute = Object.entries(times).map(([name, seconds]) => [name, now + seconds])
+      const serviceaccount = { name: 'web', uid: '1' }
+      const claims = {
+        aud: ['vault'],
+        'kubernetes.io': { namespace, serviceaccount },
+        ...Object.fromEntries(absolute),
+      }
+      const jwt = signJwt(claims, newSigner('RS256'))
+      const error = verdict === 'good' ? 'permission denied' : TIME_ERRORS[verdict]
+      expect(errorOf(await login({ role: await role(), jwt }))).toEqual([403, [error]])
+    })
+
     test('refuses what is incomplete', async () => {
       const name = await role()
       expect(errorOf(await login({ role: name }))).toEqual([400, ['missing jwt']])
@@ -125,6 +152,21 @@ export function kubernetesLoginSuite(client: ClientSource): void {
       expect(errorOf(nowhere)).toEqual([403, ['permission denied']])
       const get = await client().call('GET', `auth/${method}/login`, undefined, null)
       expect(errorOf(get)).toEqual([405, ['unsupported operation']])
+    })
+
+    test('gives tokens that live by what the role says today', async () => {
+      const vault = client()
+      const name = await role({ token_ttl: '10s', token_max_ttl: '20s' })
+      const { body } = await loginOf(name, 'web', 'vault')
+      const token = body.auth.client_token
+      const self = 'auth/token/renew-self'
+      const path = `auth/${method}/role/${name}`
+      await vault.done('POST', path, { token_ttl: '1h', token_max_ttl: '0' })
+      const renewed = await vault.call('POST', self, {}, token)
+      expect(renewed.body.auth.lease_duration).toBe(3600)
+      await vault.done('DELETE', path)
+      const error = `failed to renew entry: role ${name} does not exist during renewal`
+      await vault.refused(['POST', self, {}, token], 500, `1 error occurred:\n\t* ${error}\n\n`)
     })
 
     test('counts the uses that the role allows', async () => {

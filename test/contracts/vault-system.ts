@@ -35,6 +35,15 @@ export function systemSuite(client: ClientSource): void {
       expect(body.request_id).toMatch(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
     })
 
+    test.each(['sys/health', 'no-such-mount'])(
+      'tells the time in an answer to %s',
+      async (path) => {
+        const { headers } = await client().call('GET', path)
+        const told = Date.parse(headers['date'] ?? '')
+        expect(Math.abs(client().world.now() - told)).toBeLessThan(10_000)
+      },
+    )
+
     test('gives errors no request id', async () => {
       const { body } = await client().call('GET', 'sys/policies/acl/no-such-policy')
       expect(body).toEqual({ errors: [] })
@@ -146,6 +155,23 @@ export function systemSuite(client: ClientSource): void {
         DENIED,
       )
       await vault.done('POST', `sys/auth/${method}`, { type: 'kubernetes' }, sudo)
+    })
+
+    test('keeps the names of headers that are to be audited', async () => {
+      const vault = client()
+      const name = unique('X-Header')
+      const path = `sys/config/auditing/request-headers/${name}`
+      await vault.refused(['GET', path], 400, 'Could not find header in config')
+      await vault.done('PUT', path, { hmac: true })
+      expect(await vault.data('GET', path)).toEqual({ [name]: { hmac: true } })
+      const { headers } = await vault.data('GET', 'sys/config/auditing/request-headers')
+      expect(headers).toMatchObject({ [name.toLowerCase()]: { hmac: true } })
+      await vault.done('DELETE', path)
+      await vault.refused(['GET', path], 400, 'Could not find header in config')
+      const plain = await vault.tokenWith(
+        'path "sys/config/auditing/*" { capabilities = ["update"] }',
+      )
+      await vault.refused(['PUT', path, {}, plain], 403, DENIED)
     })
 
     test('knows no leases', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { DENIED, type ClientSource } from './vault-under-test.ts'
 
+const SELF = 'auth/token/renew-self'
+
 /** `auth/token`, and what becomes of tokens in time. */
 export function tokenSuite(client: ClientSource): void {
   describe('tokens', () => {
@@ -149,6 +151,80 @@ export function tokenSuite(client: ClientSource): void {
       expect(data).toMatchObject({ last_renewal_time: expect.any(Number), creation_ttl: 10 })
     })
 
+    test('renew to less and less as their maximum comes near, and not beyond it', async () => {
+      const vault = client()
+      const token = await vault.token({ policies: ['default'], ttl: '3s', explicit_max_ttl: '5s' })
+      const renew = async (increment?: string): Promise<object> => {
+        const answer = await vault.call('POST', SELF, { increment }, token)
+        return { lease: answer.body.auth?.lease_duration, warnings: answer.body.warnings }
+      }
+      await vault.world.pass(2000)
+      const first = await renew('10s')
+      // Vault counts from the whole second in which the token was made.
+      expect([{ lease: 2 }, { lease: 3 }]).toContainEqual({ lease: leaseOf(first) })
+      const text = `TTL of "10s" exceeded the effective max_ttl of "${leaseOf(first)}s"`
+      expect(first).toMatchObject({ warnings: [expect.stringContaining(text)] })
+      await vault.world.pass(1300)
+      const second = await renew()
+      expect(leaseOf(second)).toBeLessThan(leaseOf(first))
+      await vault.world.pass(2200)
+      await vault.refused(['POST', SELF, {}, token], 403, 'permission denied')
+    })
+
+    test('renew for their period for ever, but for their own maximum', async () => {
+      const vault = client()
+      const renew = async (token: string): Promise<object> => {
+        const answer = await vault.call('POST', SELF, { increment: '1h' }, token)
+        return { lease: answer.body.auth.lease_duration, warnings: answer.body.warnings }
+      }
+      const periodic = await vault.token({ policies: ['default'], period: '10s' })
+      expect(await renew(periodic)).toEqual({ lease: 10, warnings: null })
+      const settings = { policies: ['default'], period: '10s', explicit_max_ttl: '12s' }
+      const limited = await vault.token(settings)
+      await vault.world.pass(3000)
+      const last = await renew(limited)
+      expect(leaseOf(last)).toBeLessThan(10)
+      expect(last).toMatchObject({ warnings: [expect.stringContaining('effective max_ttl')] })
+      expect(await vault.data('GET', 'auth/token/lookup-self', undefined, periodic)).toMatchObject({
+        period: 10,
+      })
+    })
+
+    test('renew to what is asked, also to less', async () => {
+      const vault = client()
+      const token = await vault.token({ policies: ['default'], ttl: '1m' })
+      const lease = async (increment: unknown): Promise<number> => {
+        const answer = await vault.call('POST', SELF, { increment }, token)
+        return answer.body.auth.lease_duration
+      }
+      expect(await lease(0)).toBe(60)
+      expect(await lease('5s')).toBe(5)
+      const prefix = 'Field validation failed: error converting input for field "increment":'
+      const negative = `${prefix} cannot provide negative value '-5'`
+      await vault.refused(['POST', SELF, { increment: -5 }, token], 400, negative)
+      const invalid = `${prefix} time: invalid duration "zz"`
+      await vault.refused(['POST', SELF, { increment: 'zz' }, token], 400, invalid)
+    })
+
+    test('renew neither when they are dead nor without the policy for it', async () => {
+      const vault = client()
+      const revoked = await vault.token({ policies: ['default'], ttl: '1m' })
+      const expired = await vault.token({ policies: ['default'], ttl: '1s' })
+      const used = await vault.token({ policies: ['default'], ttl: '1m', num_uses: 2 })
+      await vault.done('POST', 'auth/token/revoke-self', {}, revoked)
+      const renewed = await vault.call('POST', SELF, {}, used)
+      expect(renewed).toMatchObject({ status: 200, body: { auth: { num_uses: 2 } } })
+      await vault.refused(['POST', SELF, {}, used], 400, 'token not found')
+      await vault.world.pass(2100)
+      for (const token of [revoked, expired, used]) {
+        await vault.refused(['POST', SELF, {}, token], 403, 'permission denied')
+      }
+      const bare = await vault.tokenWith('path "x" { capabilities = ["read"] }')
+      await vault.refused(['POST', SELF, {}, bare], 403, DENIED)
+      const allowed = await vault.tokenWith(`path "${SELF}" { capabilities = ["update"] }`)
+      expect((await vault.call('POST', SELF, {}, allowed)).status).toBe(200)
+    })
+
     test('refuse renewal where there is nothing to renew', async () => {
       const vault = client()
       const fixed = await vault.token({ policies: ['default'], ttl: '1m', renewable: false })
@@ -199,4 +275,8 @@ export function tokenSuite(client: ClientSource): void {
       await vault.refused(['GET', 'no-such-mount', undefined, token], 403, error)
     })
   })
+}
+
+function leaseOf(renewed: object): number {
+  return 'lease' in renewed ? Number(renewed.lease) : Number.NaN
 }

@@ -9,6 +9,8 @@ export interface VaultUnderTest {
   readonly kubernetes: KubernetesOfVault
   /** Another Vault, not initialised. */
   uninitialized(): Promise<{ readonly wire: Wire; close(): Promise<void> }>
+  /** What time it is for the server, in Unix milliseconds. */
+  now(): number
   /** Lets this much time pass for the server. */
   pass(ms: number): Promise<void>
   close(): Promise<void>
@@ -21,6 +23,9 @@ export interface KubernetesOfVault {
   /** Token of a ServiceAccount that may create TokenReviews. */
   readonly reviewerToken: string
   readonly namespace: string
+  /** `iss` of its tokens, and the key that they are signed with. */
+  readonly issuer: string
+  readonly publicPem: string
   /** A token of a ServiceAccount of the namespace. */
   token(serviceAccount: 'web' | 'other', audiences: readonly string[]): Promise<string>
 }

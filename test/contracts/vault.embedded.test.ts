@@ -29,6 +29,7 @@ vaultContract('the embedded Vault', async (): Promise<VaultUnderTest> => {
         close: () => Promise.resolve(),
       })
     },
+    now: clock,
     pass: (ms) => {
       now += ms
       return Promise.resolve()

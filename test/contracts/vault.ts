@@ -5,6 +5,8 @@
  * one, the embedded one is wrong.
  */
 import { afterAll, beforeAll, describe } from 'vitest'
+import { appRoleSuite } from './vault-approle.ts'
+import { jwtSuite } from './vault-jwt.ts'
 import { kubernetesLoginSuite } from './vault-kubernetes-login.ts'
 import { kubernetesRoleSuite } from './vault-kubernetes-roles.ts'
 import { policySuite } from './vault-policies.ts'
@@ -14,6 +16,7 @@ import { tokenSuite } from './vault-tokens.ts'
 import { transitKeySuite } from './vault-transit-keys.ts'
 import { transitBatchSuite } from './vault-transit-batches.ts'
 import { transitSuite } from './vault-transit.ts'
+import { wrappingSuite } from './vault-wrapping.ts'
 import { VaultClient, type VaultUnderTest } from './vault-under-test.ts'
 
 export type { VaultUnderTest } from './vault-under-test.ts'
@@ -40,5 +43,8 @@ export function vaultContract(name: string, open: () => Promise<VaultUnderTest>)
     transitBatchSuite(client)
     kubernetesRoleSuite(client)
     kubernetesLoginSuite(client)
+    appRoleSuite(client)
+    wrappingSuite(client)
+    jwtSuite(client)
   })
 }

@@ -15,7 +15,7 @@ test('a unit test reads a dictionary without sockets: 2 calls to Vault, 2 to Kub
 
 test('a test seals Vault and meets what a power cut leaves behind', async () => {
   const stack = await createTestStack({ secrets: SECRETS })
-  const config = { ...stack.config, startup: { wait: 0 } }
+  const config = { ...stack.config, startup: { wait: 0 }, cache: { keepAtMost: 0 } }
   await using sm = new SecretManager(config, { runtime: stack.runtime })
   await stack.sealVault()
   const error: unknown = await sm
@@ -96,7 +96,7 @@ interface World {
 
 async function world(): Promise<World> {
   const stack = await createTestStack({ secrets: SECRETS })
-  const config = { ...stack.config, startup: { wait: 0 } }
+  const config = { ...stack.config, startup: { wait: 0 }, cache: { keepAtMost: 0 } }
   const sm = new SecretManager(config, { runtime: stack.runtime })
   onTestFinished(() => sm.close())
   const codeOf = async (runtime = stack.runtime): Promise<string> => {

@@ -2,10 +2,11 @@
  * An embedded Vault that answers exactly like OpenBao 2.4.0, within what it knows.
  *
  * It knows the `sys` endpoints of initialisation, seal, mounts, policies and capabilities, tokens,
- * Transit with `aes256-gcm96` keys, and Kubernetes auth. It has no sockets and keeps everything in
+ * response wrapping, Transit with `aes256-gcm96` keys, and Kubernetes, JWT and AppRole auth. It has no sockets and keeps everything in
  * memory: for tests and for trying things out, never for secrets that matter. What it answers is
  * held to a real server by `test/contracts/vault.ts`.
  */
+import { createAppRoleBackend } from './approle/backend.ts'
 import { handleDemand, type CoreDeps } from './core/core.ts'
 import { multierror, refusal, VaultFailure } from './core/failure.ts'
 import {
@@ -20,6 +21,7 @@ import { createMountTable, type Catalogue, type Mount, type MountTable } from '.
 import type { World } from './core/operation.ts'
 import { backendOf } from './core/paths.ts'
 import { randomUuid } from './core/random.ts'
+import { createJwtBackend } from './jwt/backend.ts'
 import { createKubernetesBackend } from './kubernetes/backend.ts'
 import type { SendToKubernetes } from './kubernetes/token-review.ts'
 import { createPolicyStore } from './policy/store.ts'
@@ -29,6 +31,7 @@ import { answerStatus, type StatusDeps } from './sys/status.ts'
 import { createTokenBackend } from './token/paths.ts'
 import { TokenStore } from './token/store.ts'
 import { createTransitBackend } from './transit/backend.ts'
+import { createWrappings } from './wrapping/wrappings.ts'
 
 /** How to start an embedded Vault. */
 export interface VaultOptions {
@@ -69,8 +72,14 @@ export function createVault(options: VaultOptions): EmbeddedVault {
   return {
     rootToken,
     unsealKeys: shares.map((share) => Buffer.from(share).toString('base64')),
-    handle: (request) => answer(request, core, status, world),
+    handle: async (request) => dated(await answer(request, core, status, world), clock()),
   }
+}
+
+/** Clients tell from it how far their own clock is off. */
+function dated(response: Response, now: number): Response {
+  response.headers.set('date', new Date(now).toUTCString())
+  return response
 }
 
 async function unreachable(): Promise<Response> {
@@ -79,15 +88,20 @@ async function unreachable(): Promise<Response> {
 
 function createCore(world: World, kubernetes: SendToKubernetes): CoreDeps {
   const engineTypes: Catalogue = { transit: createTransitBackend }
-  const methodTypes: Catalogue = { kubernetes: (own) => createKubernetesBackend(own, kubernetes) }
+  const methodTypes: Catalogue = {
+    kubernetes: (own) => createKubernetesBackend(own, kubernetes),
+    approle: createAppRoleBackend,
+    jwt: createJwtBackend,
+  }
   const engines = createMountTable('', engineTypes, world)
   const methods = createMountTable('auth/', methodTypes, world)
   const policies = createPolicyStore(world)
   const tokens = new TokenStore(world)
+  const wrappings = createWrappings(world, tokens)
   const mountOf = (path: string): Mount | undefined => longestMount([engines, methods], path)
   engines.fix(
     fixed('sys', 'system', 'system endpoints used for control, policy and debugging'),
-    createSysBackend({ engines, methods, policies, tokens }),
+    createSysBackend({ engines, methods, policies, tokens, wrappings }),
   )
   engines.fix(fixed('identity', 'identity', 'identity store'), backendOf([]))
   engines.fix(fixed('cubbyhole', 'cubbyhole', 'per-token private secret storage'), backendOf([]))
@@ -100,7 +114,7 @@ function createCore(world: World, kubernetes: SendToKubernetes): CoreDeps {
       paramsOf: (token) => mountOf(token.path)?.backend.paramsOf?.(token),
     }),
   )
-  return { tokens, policies, mountOf }
+  return { tokens, policies, wrappings, mountOf }
 }
 
 function fixed(path: string, type: string, description: string): Parameters<MountTable['fix']>[0] {

@@ -2,24 +2,16 @@
 import { createHash } from 'node:crypto'
 import type { PolicyStore } from '../policy/store.ts'
 import type { TokenStore } from '../token/store.ts'
-import { authBlock, sanitizePolicies, type Token } from '../token/token.ts'
+import { authBlock, checkAssignable, sanitizePolicies, type Token } from '../token/token.ts'
 import { calculateTtl } from '../token/ttl.ts'
+import type { Wrappings } from '../wrapping/wrappings.ts'
 import { fault, multierror, refusal, VaultFailure } from './failure.ts'
 import type { Mount } from './mounts.ts'
-import type { Grant, Operation, OperationKind, Reply } from './operation.ts'
-
-/** A request as HTTP brings it: not yet known whether it may, or whether it creates. */
-export interface Demand {
-  readonly id: string
-  readonly kind: OperationKind
-  /** Below `/v1/`. */
-  readonly path: string
-  readonly data: Readonly<Record<string, unknown>>
-  readonly tokenId: string | undefined
-}
+import type { Demand, Grant, Operation, OperationKind, Reply } from './operation.ts'
 
 /** What the core works on. */
 export interface CoreDeps {
+  readonly wrappings: Wrappings
   readonly tokens: TokenStore
   readonly policies: PolicyStore
   /** The mount with the longest path that `path` starts with. */
@@ -31,11 +23,13 @@ export async function handleDemand(deps: CoreDeps, demand: Demand): Promise<Repl
   if (demand.path.endsWith('/') && demand.kind === 'update') {
     throw refusal("cannot write to a path ending in '/'")
   }
+  deps.wrappings.check(demand)
   const mount = deps.mountOf(demand.path)
   const below = mount ? demand.path.slice(mount.path.length) : ''
-  return mount?.backend.isLogin(below)
-    ? login(deps, mount, demand, below)
-    : serve(deps, mount, demand, below)
+  const reply = mount?.backend.isLogin(below)
+    ? await login(deps, mount, demand, below)
+    : await serve(deps, mount, demand, below)
+  return deps.wrappings.wrap(demand, reply)
 }
 
 async function login(
@@ -60,6 +54,7 @@ function issue(
   const { params } = grant
   const policies = sanitizePolicies(params.policies, !params.noDefaultPolicy)
   if (policies.includes('root')) throw refusal('auth methods cannot create root tokens')
+  checkAssignable(policies)
   const ttl = calculateTtl({ ...params, increment: 0, age: 0 })
   const type = params.type === 'batch' ? 'batch' : 'service'
   const mountName = mount.path.replace(/^auth\//, '').replaceAll('/', '')
@@ -67,7 +62,7 @@ function issue(
     type,
     policies,
     path,
-    displayName: `${mountName}-${grant.displayName}`,
+    displayName: [mountName, grant.displayName].filter((part) => part !== '').join('-'),
     metadata: grant.metadata,
     entityId: entityId(mount, grant.alias),
     ttl: ttl.seconds,
@@ -121,10 +116,10 @@ function writeKind(mount: Mount | undefined, operation: Operation): OperationKin
 }
 
 function operationOf(
-  { id, kind, data, path: fullPath }: Demand,
+  { id, kind, data, path: fullPath, tokenId, wrapTtl }: Demand,
   path: string,
 ): Omit<Operation, 'token' | 'sudo'> {
-  return { id, kind, data, path, fullPath }
+  return { id, kind, data, path, fullPath, tokenId, wrapTtl }
 }
 
 function wrapped(error: unknown): unknown {

@@ -5,15 +5,27 @@
 import { parseSeconds } from './duration.ts'
 import { refusal } from './failure.ts'
 
-/** Types of fields; `duration` gives whole seconds, `raw` is left to the backend. */
-export type FieldType = 'string' | 'int' | 'bool' | 'duration' | 'list' | 'map' | 'raw'
+/**
+ * Types of fields. `duration` gives whole seconds, `signed` those that may be negative, `map` texts by
+ * name, `object` values of any type by name; `raw` is left to the backend.
+ */
+export type FieldType =
+  | 'string'
+  | 'int'
+  | 'bool'
+  | 'duration'
+  | 'signed'
+  | 'list'
+  | 'map'
+  | 'object'
+  | 'raw'
 
 /** Fields that a path knows; others are ignored with a warning. */
 export type Schema = Readonly<Record<string, FieldType>>
 
 /** The fields of one request. */
 export interface Fields {
-  /** Whether the request gave the field; a null counts as given. */
+  /** Whether the path knows the field and the request gave it; a null counts as given. */
   readonly has: (name: string) => boolean
   readonly raw: (name: string) => unknown
   readonly string: (name: string) => string
@@ -28,7 +40,7 @@ export interface Fields {
 export function readFields(data: Readonly<Record<string, unknown>>, schema: Schema): Fields {
   for (const [name, type] of Object.entries(schema)) check(name, type, data[name])
   return {
-    has: (name) => Object.hasOwn(data, name),
+    has: (name) => Object.hasOwn(schema, name) && Object.hasOwn(data, name),
     raw: (name) => data[name],
     string: (name) => toText(data[name] ?? ''),
     int: (name) => toInteger(data[name] ?? 0),
@@ -43,9 +55,11 @@ const CONVERT: Readonly<Record<FieldType, (value: unknown) => unknown>> = {
   string: toText,
   int: toInteger,
   bool: toBoolean,
-  duration: parseSeconds,
+  duration: toDuration,
+  signed: parseSeconds,
   list: toList,
   map: toMap,
+  object: toObject,
   raw: (value) => value,
 }
 
@@ -83,6 +97,12 @@ function toBoolean(value: unknown): boolean {
   throw refusal(`'' cannot parse value as 'bool': strconv.ParseBool: invalid syntax`)
 }
 
+function toDuration(value: unknown): number {
+  const seconds = parseSeconds(value)
+  if (seconds < 0) throw refusal(`cannot provide negative value '${seconds}'`)
+  return seconds
+}
+
 function toList(value: unknown): readonly string[] {
   const items = Array.isArray(value) ? value.map(toText) : toText(value).split(',')
   return items.map((item) => item.trim()).filter((item) => item !== '')
@@ -94,6 +114,12 @@ function toMap(value: unknown): Readonly<Record<string, string>> | undefined {
     throw refusal(`'' expected a map, got '${goType(value)}'`)
   }
   return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, toText(text)]))
+}
+
+function toObject(value: unknown): unknown {
+  if (typeof value === 'object' && !Array.isArray(value)) return value
+  const wanted = 'map[string]interface {}'
+  throw refusal(`'' expected type '${wanted}', got unconvertible type '${goType(value)}'`)
 }
 
 /** Go's name for the type of a decoded JSON value, as Vault prints it. */

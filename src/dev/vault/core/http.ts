@@ -1,7 +1,7 @@
 /** Requests and answers on the wire. https://openbao.org/api-docs/ */
-import type { Demand } from './core.ts'
+import { parseSeconds } from './duration.ts'
 import { refusal, VaultFailure } from './failure.ts'
-import type { OperationKind, Reply } from './operation.ts'
+import type { Demand, OperationKind, Reply } from './operation.ts'
 
 const HEADERS = {
   'cache-control': 'no-store',
@@ -10,7 +10,8 @@ const HEADERS = {
 }
 
 /** Paths whose data stands beside the envelope too, as before Vault had envelopes. */
-const FLAT = /^sys\/(?:auth|mounts|policy)(?:\/|$)|^sys\/capabilities(?:-self)?$/
+const FLAT =
+  /^sys\/(?:auth|mounts|policy|config\/auditing\/request-headers)(?:\/|$)|^sys\/capabilities(?:-self)?$/
 
 const KINDS: Readonly<Record<string, OperationKind>> = {
   GET: 'read',
@@ -36,6 +37,20 @@ export async function readDemand(request: Request, id: string): Promise<Demand> 
     path: isList && !path.endsWith('/') ? `${path}/` : path,
     data: kind === 'update' || kind === 'patch' ? await readBody(request, kind) : query,
     tokenId: tokenOf(request.headers),
+    wrapTtl: wrapTtlOf(request.headers),
+  }
+}
+
+/** Seconds; less than one are none. */
+function wrapTtlOf(headers: Headers): number {
+  const name = 'X-Vault-Wrap-TTL'
+  try {
+    const seconds = parseSeconds(headers.get(name) ?? '')
+    if (seconds < 0) throw refusal('requested wrap ttl cannot be negative')
+    return seconds
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : ''
+    throw refusal(`error parsing ${name} header: ${reason}`)
   }
 }
 
@@ -92,21 +107,23 @@ export function writeReply(demand: Demand, reply: Reply | undefined): Response {
   return isRead ? writeFailure(refusal('', 404)) : writeEmpty()
 }
 
-function isEmptyList({ kind }: Demand, { data }: Reply): boolean {
+/** Vault answers a list of nothing as if there were no such path. */
+export function isEmptyList({ kind }: Pick<Demand, 'kind'>, { data }: Reply): boolean {
   const keys = data?.['keys']
   return kind === 'list' && Array.isArray(keys) && keys.length === 0
 }
 
 function writeEnvelope({ id, path }: Demand, reply: Reply): Response {
-  const { status = 200, data, auth = null, warnings = [] } = reply
+  const { status = 200, data, auth = null, warnings = [], wrapInfo } = reply
   return writeJson(status, {
     ...(FLAT.test(path) ? data : {}),
-    request_id: id,
+    // Vault itself forgets the id of a request whose answer it wraps.
+    request_id: wrapInfo ? '' : (reply.requestId ?? id),
     lease_id: '',
     renewable: false,
     lease_duration: 0,
     data: data ?? null,
-    wrap_info: null,
+    wrap_info: wrapInfo ?? null,
     warnings: warnings.length === 0 ? null : warnings,
     auth,
   })

@@ -3,6 +3,18 @@ import type { Token } from '../token/token.ts'
 /** What a request does. A POST or PUT is `create` where its target does not exist yet. */
 export type OperationKind = 'read' | 'list' | 'create' | 'update' | 'delete' | 'patch'
 
+/** A request as HTTP brings it: not yet known whether it may, or whether it creates. */
+export interface Demand {
+  readonly id: string
+  readonly kind: OperationKind
+  /** Below `/v1/`. */
+  readonly path: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly tokenId: string | undefined
+  /** Seconds from `X-Vault-Wrap-TTL`; 0: the answer is not to be wrapped. */
+  readonly wrapTtl: number
+}
+
 /** One request to a backend. */
 export interface Operation {
   /** Vault's `request_id`. */
@@ -17,10 +29,15 @@ export interface Operation {
   readonly token: Token | undefined
   /** Whether the token is root or its policies grant `sudo` on this path. */
   readonly sudo: boolean
+  /** What the request gave as its token, valid or not. */
+  readonly tokenId: string | undefined
+  /** Seconds from `X-Vault-Wrap-TTL`; 0: the answer is not to be wrapped. */
+  readonly wrapTtl: number
 }
 
 /** What a login proves, and the token it asks for. */
 export interface Grant {
+  /** Stands after the name of the mount; empty: that stands alone. */
   readonly displayName: string
   readonly metadata: Readonly<Record<string, string>>
   /** Name of the identity within the mount; equal names are one entity. */
@@ -54,6 +71,22 @@ export interface Reply {
   readonly warnings?: readonly string[]
   /** A login that succeeded: the core turns it into a token. */
   readonly grant?: Grant
+  /** In place of the answer, which waits behind this token. */
+  readonly wrapInfo?: WrapInfo
+  /** Id of the request that first got this answer, where it is not the one at hand. */
+  readonly requestId?: string
+}
+
+/** The `wrap_info` of an answer. */
+export interface WrapInfo {
+  readonly token: string
+  readonly accessor: string
+  /** Seconds. */
+  readonly ttl: number
+  readonly creation_time: string
+  readonly creation_path: string
+  /** Accessor of the token, or of the secret_id, that is inside. */
+  readonly wrapped_accessor?: string
 }
 
 /**

@@ -1,7 +1,7 @@
 import { refusal } from '../core/failure.ts'
 import type { Fields, Schema } from '../core/fields.ts'
 import type { Reply, TokenParams } from '../core/operation.ts'
-import { describeTokenParams, readTokenParams, TOKEN_FIELDS } from '../token/params.ts'
+import { describeTokenParams, readTokenParams, TOKEN_FIELDS_OF_OLD } from '../token/params.ts'
 import type { ServiceAccountClaims } from './jwt.ts'
 
 /** Who may log in as what. */
@@ -16,7 +16,7 @@ export interface KubernetesRole {
 
 /** Fields of a role. */
 export const ROLE_FIELDS: Schema = {
-  ...TOKEN_FIELDS,
+  ...TOKEN_FIELDS_OF_OLD,
   bound_service_account_names: 'list',
   bound_service_account_namespaces: 'list',
   bound_service_account_namespace_selector: 'string',

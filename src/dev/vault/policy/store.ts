@@ -4,6 +4,7 @@ import type { Token } from '../token/token.ts'
 import { createAcl, ROOT_ACL, type Acl } from './acl.ts'
 import { DEFAULT_POLICY } from './default-policy.ts'
 import { parsePolicy, type PathRule } from './policy.ts'
+import { WRAPPING_POLICY, WRAPPING_POLICY_NAME } from './wrapping.ts'
 
 /** One stored policy. */
 export interface StoredPolicy {
@@ -17,7 +18,7 @@ export interface StoredPolicy {
 
 /** All policies by name. */
 export interface PolicyStore {
-  /** Names in order, `root` last. */
+  /** Names in order, `root` last; that of wrapping tokens is not among them. */
   names(): readonly string[]
   get(name: string): StoredPolicy | undefined
   /** @throws VaultFailure when the text does not parse or the policy is fixed */
@@ -40,12 +41,20 @@ export function createPolicyStore({ clock }: Pick<World, 'clock'>): PolicyStore 
     policies.set(name, { name, text, rules, version, modified })
   }
   put('default', DEFAULT_POLICY)
+  put(WRAPPING_POLICY_NAME, WRAPPING_POLICY)
+  const listed = (): readonly string[] =>
+    [...policies.keys()].filter((name) => name !== WRAPPING_POLICY_NAME).toSorted()
   return {
-    names: () => [...[...policies.keys()].toSorted(), 'root'],
+    names: () => [...listed(), 'root'],
     get: (name) => (name === 'root' ? ROOT : policies.get(name)),
-    put,
+    put(name, text) {
+      if (name === WRAPPING_POLICY_NAME) throw refusal(`cannot update "${name}" policy`)
+      put(name, text)
+    },
     remove(name) {
-      if (name === 'root') throw refusal('cannot delete "root" policy')
+      if (name === 'root' || name === WRAPPING_POLICY_NAME) {
+        throw refusal(`cannot delete "${name}" policy`)
+      }
       if (name === 'default') throw refusal('cannot delete default policy')
       policies.delete(name)
     },

@@ -7,6 +7,9 @@ import type { PolicyStore } from '../policy/store.ts'
 import { caller } from '../token/deps.ts'
 import type { TokenStore } from '../token/store.ts'
 import type { Token } from '../token/token.ts'
+import type { Wrappings } from '../wrapping/wrappings.ts'
+import { wrappingPaths } from '../wrapping/paths.ts'
+import { auditHeaderPaths } from './audit-headers.ts'
 import { mountPaths } from './mounts.ts'
 import { policyPaths } from './policies.ts'
 
@@ -16,10 +19,12 @@ export interface SysDeps {
   readonly methods: MountTable
   readonly policies: PolicyStore
   readonly tokens: TokenStore
+  readonly wrappings: Wrappings
 }
 
 /** Vault's own backend, but for what answers while sealed (see `status.ts`). */
-export function createSysBackend({ engines, methods, policies, tokens }: SysDeps): Backend {
+export function createSysBackend(deps: SysDeps): Backend {
+  const { engines, methods, policies, tokens, wrappings } = deps
   return backendOf(
     [
       ...mountPaths('mounts', engines),
@@ -27,8 +32,13 @@ export function createSysBackend({ engines, methods, policies, tokens }: SysDeps
       ...policyPaths(policies),
       ...capabilityPaths(policies, tokens),
       ...leasePaths(),
+      ...wrappingPaths(wrappings, tokens),
+      ...auditHeaderPaths(),
     ],
-    { isRootPath: (path) => path.startsWith('auth/') },
+    {
+      isLogin: (path) => path === 'wrapping/lookup',
+      isRootPath: (path) => /^(?:auth|config\/auditing)\//.test(path),
+    },
   )
 }
 

@@ -5,7 +5,7 @@ import type { Reply } from '../core/operation.ts'
 import type { Call } from '../core/paths.ts'
 import { caller, type TokenDeps } from './deps.ts'
 import type { TokenStore } from './store.ts'
-import { authBlock, sanitizePolicies, type Token } from './token.ts'
+import { authBlock, checkAssignable, sanitizePolicies, type Token } from './token.ts'
 import { calculateTtl, type Ttl } from './ttl.ts'
 
 /** Fields of `auth/token/create`. */
@@ -39,6 +39,7 @@ export function createToken(deps: TokenDeps, call: Call, orphan: boolean): Reply
   const loose = orphan || detached(fields, operation.sudo)
   const limits = limitsOf(fields, operation.sudo)
   const ttl = lifetime(limits, policies)
+  checkAssignable(policies)
   checkRoot(policies, type, parent, ttl)
   const token = deps.tokens.create({
     ...limits,

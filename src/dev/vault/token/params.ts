@@ -2,8 +2,9 @@
 import { refusal } from '../core/failure.ts'
 import type { Fields, Schema } from '../core/fields.ts'
 import type { TokenParams } from '../core/operation.ts'
+import { sanitizePolicies } from './token.ts'
 
-/** Fields of a role that shape its tokens; the short names are the older ones. */
+/** Fields of a role that shape its tokens. */
 export const TOKEN_FIELDS: Schema = {
   token_bound_cidrs: 'list',
   token_explicit_max_ttl: 'duration',
@@ -15,6 +16,11 @@ export const TOKEN_FIELDS: Schema = {
   token_strictly_bind_ip: 'bool',
   token_ttl: 'duration',
   token_type: 'string',
+}
+
+/** The same with their older names, in methods that had them before Vault shared them. */
+export const TOKEN_FIELDS_OF_OLD: Schema = {
+  ...TOKEN_FIELDS,
   policies: 'list',
   ttl: 'duration',
   max_ttl: 'duration',
@@ -46,7 +52,7 @@ export function readTokenParams(fields: Fields, before: TokenParams = NONE): Tok
     throw refusal('token_bound_cidrs: the embedded Vault does not see addresses')
   }
   const params: TokenParams = {
-    policies: given(['token_policies', 'policies'], fields.list, before.policies),
+    policies: given(['token_policies', 'policies'], readPolicies(fields), before.policies),
     ttl: given(['token_ttl', 'ttl'], fields.seconds, before.ttl),
     maxTtl: given(['token_max_ttl', 'max_ttl'], fields.seconds, before.maxTtl),
     explicitMaxTtl: given(['token_explicit_max_ttl'], fields.seconds, before.explicitMaxTtl),
@@ -54,11 +60,23 @@ export function readTokenParams(fields: Fields, before: TokenParams = NONE): Tok
     numUses: given(['token_num_uses', 'num_uses'], fields.int, before.numUses),
     noDefaultPolicy: given(['token_no_default_policy'], fields.bool, before.noDefaultPolicy),
     type: given(['token_type'], (name) => tokenType(fields.string(name)), before.type),
-    oldNames: OLD_NAMES.filter((name) => fields.has(name)),
+    oldNames: OLD_NAMES.filter((name) => isOld(name, fields, before)),
   }
   checkNotNegative(params)
   checkTogether(params)
   return params
+}
+
+/** Under their older name they are put in order. */
+function readPolicies(fields: Fields): (name: string) => readonly string[] {
+  return (name) =>
+    name === 'policies' ? sanitizePolicies(fields.list(name), false) : fields.list(name)
+}
+
+/** The newer name makes a role forget the older one, unless both are given. */
+function isOld(name: string, fields: Fields, { oldNames }: TokenParams): boolean {
+  if (fields.has(name)) return true
+  return oldNames.includes(name) && !fields.has(`token_${name}`)
 }
 
 function tokenType(name: string): TokenParams['type'] {
@@ -101,6 +119,8 @@ export function describeTokenParams(params: TokenParams): Readonly<Record<string
     token_ttl: params.ttl,
     token_type: params.type,
   }
-  const old = params.oldNames.map((name) => [name, shown[`token_${name}`]])
+  const old = params.oldNames
+    .map((name) => [name, shown[`token_${name}`]] as const)
+    .filter(([, value]) => value !== 0 && !(Array.isArray(value) && value.length === 0))
   return { ...shown, ...Object.fromEntries(old) }
 }

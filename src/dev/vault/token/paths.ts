@@ -1,7 +1,7 @@
 /** `auth/token`: what a token may ask about tokens. https://openbao.org/api-docs/auth/token/ */
-import { refusal } from '../core/failure.ts'
+import { fault, refusal, VaultFailure } from '../core/failure.ts'
 import type { Schema } from '../core/fields.ts'
-import type { Backend, Reply } from '../core/operation.ts'
+import type { Backend, Reply, TokenParams } from '../core/operation.ts'
 import { backendOf, type Call, type PathSpec } from '../core/paths.ts'
 import { CREATE_FIELDS, createToken } from './create.ts'
 import { caller, type TokenDeps } from './deps.ts'
@@ -115,11 +115,17 @@ function describe(token: Token, { clock }: Pick<TokenDeps, 'clock'>): Reply {
   }
 }
 
+function checkRenewable({ type, path, renewable, numUses }: Token): void {
+  if (type === 'batch') throw refusal('batch tokens cannot be renewed')
+  if (path === 'auth/token/root') throw refusal('invalid lease ID')
+  if (!renewable) throw refusal('lease is not renewable')
+  // The use that asks for it already ended it.
+  if (numUses === -1) throw refusal('token not found')
+}
+
 function renew(token: Token, { fields }: Call, deps: TokenDeps): Reply {
-  if (token.type === 'batch') throw refusal('batch tokens cannot be renewed')
-  if (token.path === 'auth/token/root') throw refusal('invalid lease ID')
-  if (!token.renewable) throw refusal('lease is not renewable')
-  const params = deps.paramsOf(token)
+  checkRenewable(token)
+  const params = paramsOfToday(token, deps)
   const ttl = calculateTtl({
     increment: fields.seconds('increment'),
     ttl: params?.ttl ?? token.leaseTtl,
@@ -130,6 +136,15 @@ function renew(token: Token, { fields }: Call, deps: TokenDeps): Reply {
   })
   deps.tokens.extend(token, ttl.seconds)
   return { auth: authBlock(token, ttl.seconds), warnings: ttl.warnings }
+}
+
+function paramsOfToday(token: Token, { paramsOf }: TokenDeps): TokenParams | undefined {
+  try {
+    return paramsOf(token)
+  } catch (error) {
+    if (!(error instanceof VaultFailure)) throw error
+    throw fault(`failed to renew entry: ${error.message}`)
+  }
 }
 
 function revoke(token: Token | undefined, tokens: TokenStore): undefined {

@@ -49,6 +49,7 @@ export class TokenStore {
       entityId: fresh.entityId ?? '',
       period: fresh.period ?? 0,
       explicitMaxTtl: fresh.explicitMaxTtl ?? 0,
+      maxUses: fresh.numUses ?? 0,
       numUses: fresh.numUses ?? 0,
       parent: fresh.parent,
       orphan: fresh.parent === undefined,

@@ -1,3 +1,6 @@
+import { refusal } from '../core/failure.ts'
+import { WRAPPING_POLICY_NAME } from '../policy/wrapping.ts'
+
 /** One token; times are Unix milliseconds, durations seconds, and 0 means without limit. */
 export interface Token {
   readonly id: string
@@ -24,6 +27,8 @@ export interface Token {
   /** Undefined: never. */
   expiresAt: number | undefined
   renewedAt: number | undefined
+  /** Uses at creation; 0 means without limit. */
+  readonly maxUses: number
   /** Uses left; -1 while the last one runs. */
   numUses: number
 }
@@ -42,7 +47,7 @@ export function authBlock(token: Token, leaseDuration: number): Readonly<Record<
     token_type: token.type,
     orphan: token.orphan,
     mfa_requirement: null,
-    num_uses: token.numUses,
+    num_uses: token.maxUses,
   }
 }
 
@@ -51,4 +56,10 @@ export function sanitizePolicies(names: readonly string[], addDefault: boolean):
   const lower = names.map((name) => name.trim().toLowerCase()).filter((name) => name !== '')
   if (lower.includes('root')) return ['root']
   return [...new Set(addDefault ? [...lower, 'default'] : lower)].toSorted()
+}
+
+/** @throws VaultFailure for a policy that only Vault itself gives */
+export function checkAssignable(policies: readonly string[]): void {
+  if (!policies.includes(WRAPPING_POLICY_NAME)) return
+  throw refusal(`cannot assign policy ${JSON.stringify(WRAPPING_POLICY_NAME)}`)
 }
