@@ -50,6 +50,15 @@ export const ERRORS = {
   SM_VAULT_REJECTED: ['vault', 1, false, 'Vault refused the request as malformed'],
   SM_AUTH_DENIED: ['auth', 3, false, 'compare the role with the identity that logged in: vault read auth/MOUNT/role/ROLE'],
   SM_AUTH_BAD_LEASE: ['auth', 5, false, 'the login answered without a usable token: set token_ttl of the role'],
+  SM_SECRET_ID_SPENT: ['auth', 3, false, 'issue a new secret_id: vault write -f auth/approle/role/ROLE/secret-id'],
+  SM_UNWRAP_REFUSED: ['auth', 3, false, 'somebody else may have unwrapped it: treat what it wrapped as stolen, destroy it, and issue another'],
+  SM_CLOCK_SKEW: ['auth', 3, false, 'synchronise the clocks of both hosts (NTP)'],
+  SM_GOOGLE_CREDENTIALS: ['auth', 2, false, 'give Application Default Credentials: gcloud auth application-default login, GOOGLE_APPLICATION_CREDENTIALS, or workload identity'],
+  SM_GOOGLE_UNREACHABLE: ['auth', 5, true, 'check that this host reaches Google: iamcredentials.googleapis.com, or the metadata server'],
+  SM_GOOGLE_BAD_RESPONSE: ['auth', 5, true, 'what answered does not speak for Google: check the address and any proxy'],
+  SM_GOOGLE_5XX: ['auth', 5, true, 'Google failed to serve: see status.cloud.google.com'],
+  SM_GOOGLE_DENIED: ['auth', 3, false, 'grant roles/iam.serviceAccountTokenCreator on the service account'],
+  SM_PACKAGE_MISSING: ['config', 2, false, 'install the named package'],
   SM_REDIRECT_REFUSED: ['vault', 5, false, 'use the address of the active node, or name the other host in vault.redirectHosts'],
   SM_KEY_NOT_FOUND: ['vault', 4, false, 'no such Transit key: vault list transit/keys'],
 
@@ -57,6 +66,8 @@ export const ERRORS = {
   SM_CT_TOO_NEW: ['ciphertext', 6, true, 'its key version does not exist here: a lagging standby, or a ciphertext of another Vault'],
   SM_CT_AUTH_FAILED: ['ciphertext', 6, false, 'it was changed, or encrypted by another key or for another context'],
   SM_CT_FORMAT: ['ciphertext', 6, false, 'it is not a ciphertext of the expected format'],
+  SM_BINDING_MISMATCH: ['ciphertext', 6, false, 'it was sealed for another mount, key or binding than the definition names: seal it again (secretmanager encrypt), or correct the definition'],
+  SM_ROLLBACK_REFUSED: ['ciphertext', 6, false, 'somebody put back an older document: to go back, seal the old content under a new revision (secretmanager rollback); to accept it as it is, set allowRollback in the definition'],
   SM_PAYLOAD_INVALID: ['payload', 6, false, 'what was decrypted is not a JSON dictionary: write it again, or use readBytes'],
   SM_TOO_LARGE: ['payload', 6, false, 'a Secret holds 1 MiB, that is 786395 bytes of plaintext'],
 
@@ -104,6 +115,8 @@ export interface ErrorFacts {
   readonly cause?: SecretManagerError | undefined
   /** Wait that the server asked for, in milliseconds. */
   readonly retryAfterMs?: number | undefined
+  /** What the message lists, in its order, each fit for a line of its own. */
+  readonly problems?: readonly string[] | undefined
 }
 
 const BRAND = Symbol.for('secretmanager.error')
@@ -126,6 +139,8 @@ export class SecretManagerError extends Error {
   declare readonly causeClass: string | undefined
   /** Not part of the report: how long the server asked to be left alone. @internal */
   declare readonly retryAfterMs: number | undefined
+  /** Not part of the report: what the message lists, for who prints it in lines. @internal */
+  declare readonly problems: readonly string[] | undefined
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause && { cause: facts.cause })
@@ -137,12 +152,13 @@ export class SecretManagerError extends Error {
     this.exitCode = exitCode
     this.attempts = facts.attempts ?? 1
     // A fact that is not known is no property: a console would print it as undefined.
-    const { status, requestId, elapsedMs, causeClass, retryAfterMs } = facts
+    const { status, requestId, elapsedMs, causeClass, retryAfterMs, problems } = facts
     if (status !== undefined) this.status = status
     if (requestId !== undefined) this.requestId = requestId
     if (elapsedMs !== undefined) this.elapsedMs = elapsedMs
     if (causeClass !== undefined) this.causeClass = causeClass
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs
+    hide(this, 'problems', problems)
   }
 
   /** What a log line needs, as plain data; absent facts are left out. */
@@ -159,6 +175,11 @@ export class SecretManagerError extends Error {
     )
     return { code, component, message, hint, retryable, attempts, ...Object.fromEntries(present) }
   }
+}
+
+/** The message says it already: a console need not print it twice. */
+function hide(error: SecretManagerError, fact: string, value: unknown): void {
+  if (value !== undefined) Object.defineProperty(error, fact, { value })
 }
 
 // On the prototype, so that it is neither an own key nor printed twice.
@@ -182,8 +203,9 @@ export function inContext(error: SecretManagerError, context: string): SecretMan
 
 function factsOf(error: SecretManagerError): ErrorFacts {
   const { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs } = error
+  const { problems } = error
   const cause = isSecretManagerError(error.cause) ? error.cause : undefined
-  return { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs, cause }
+  return { hint, status, requestId, attempts, elapsedMs, causeClass, retryAfterMs, problems, cause }
 }
 
 /** The system's code of an error, such as ENOENT; nothing else of a foreign error is ever shown. */

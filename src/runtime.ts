@@ -16,6 +16,8 @@ export interface Runtime {
   wallClock(): number
   /** Waits; ends early, without an error, when `signal` aborts. The timer keeps the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Runs `task` later, unless the function it gives is called before. Keeps no process alive. */
+  after(ms: number, task: () => void): () => void
   /** A number in [0, 1). */
   random(): number
   randomId(): string
@@ -129,6 +131,7 @@ export function systemRuntime(
     now: monotonicMs,
     wallClock: () => Date.now(),
     sleep,
+    after,
     random: () => Math.random(),
     randomId: () => process.getBuiltinModule('node:crypto').randomUUID(),
     env: (name) => process.env[name],
@@ -162,13 +165,37 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer)
+      cancel()
       signal?.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, ms)
+    const cancel = timer(ms, done, true)
     signal?.addEventListener('abort', done)
   })
+}
+
+function after(ms: number, task: () => void): () => void {
+  return timer(ms, task, false)
+}
+
+/** Node runs a timer at once that is asked for more: Vault's default lease of 768 h is. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+function timer(ms: number, task: () => void, keepsAlive: boolean): () => void {
+  const endsAt = monotonicMs() + ms
+  const ring = (): void => {
+    const leftMs = endsAt - monotonicMs()
+    // One millisecond is what timers come too early.
+    if (leftMs <= 1) task()
+    else set(leftMs)
+  }
+  const set = (leftMs: number): void => {
+    handle = setTimeout(ring, Math.min(leftMs, LONGEST_TIMER_MS))
+    if (!keepsAlive) handle.unref()
+  }
+  let handle: NodeJS.Timeout
+  set(ms)
+  return () => clearTimeout(handle)
 }
 
 async function exec(

@@ -24,6 +24,16 @@ describe('SecretManagerError', () => {
     expect(told.message).toBe('cannot read a: vault denied it')
   })
 
+  test('keeps the problems that its message lists, and prints them once', () => {
+    const error = new SecretManagerError('SM_CONFIG_INVALID', 'it is not valid: one; two', {
+      problems: ['one', 'two'],
+    })
+    expect(withFacts(error, { hint: 'mend it' }).problems).toEqual(['one', 'two'])
+    expect(inspect(error).match(/two/g)).toHaveLength(1)
+    expect(error.toJSON()).not.toHaveProperty('problems')
+    expect(new SecretManagerError('SM_CONFIG_INVALID', 'x')).not.toHaveProperty('problems')
+  })
+
   test('is known by its brand, also where another copy of the package made it', () => {
     const brand = { [Symbol.for('secretmanager.error')]: true }
     expect(isSecretManagerError(brand)).toBe(true)

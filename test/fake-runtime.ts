@@ -48,6 +48,10 @@ export interface FakeRuntime extends Runtime {
   readonly variables: Record<string, string>
   /** Every wait that was begun, in milliseconds. */
   readonly sleeps: readonly number[]
+  /** Every timer that was set, in milliseconds. */
+  readonly timers: readonly number[]
+  /** Sleeps and timers that have not ended yet. */
+  pending(): number
   /** Every path that was read, found or not. */
   readonly reads: readonly string[]
   /** Moves both clocks and wakes sleepers in order, also those that begin to sleep on the way. */
@@ -103,13 +107,22 @@ interface Sleeper {
 
 type Clock = Pick<
   FakeRuntime,
-  'now' | 'wallClock' | 'sleep' | 'sleeps' | 'advance' | 'setWallClock'
+  | 'now'
+  | 'wallClock'
+  | 'sleep'
+  | 'sleeps'
+  | 'after'
+  | 'timers'
+  | 'pending'
+  | 'advance'
+  | 'setWallClock'
 >
 
 function fakeClock(startUnixMs: number, auto: boolean): Clock {
   let now = 0
   let wallOffset = startUnixMs
   const sleeps: number[] = []
+  const timers: number[] = []
   const sleepers = new Set<Sleeper>()
 
   const sleep = (ms: number, signal?: AbortSignal): Promise<void> => {
@@ -131,6 +144,17 @@ function fakeClock(startUnixMs: number, auto: boolean): Clock {
     })
   }
 
+  const after = (ms: number, task: () => void): (() => void) => {
+    timers.push(ms)
+    const wake = (): void => {
+      sleepers.delete(sleeper)
+      task()
+    }
+    const sleeper: Sleeper = { at: now + ms, wake }
+    sleepers.add(sleeper)
+    return () => void sleepers.delete(sleeper)
+  }
+
   const advance = async (ms: number): Promise<void> => {
     const end = now + ms
     await settled()
@@ -147,6 +171,9 @@ function fakeClock(startUnixMs: number, auto: boolean): Clock {
     wallClock: () => wallOffset + now,
     sleep,
     sleeps,
+    after,
+    timers,
+    pending: () => sleepers.size,
     advance,
     setWallClock: (unixMs) => {
       wallOffset = unixMs - now

@@ -1,5 +1,5 @@
 import type { Runtime } from '../runtime.ts'
-import { onRetry, type RetryEvent } from '../telemetry.ts'
+import { listen, type RetryEvent } from '../telemetry.ts'
 import { printWait, seconds, type Output } from './output.ts'
 
 /** A shorter wait passes unnoticed. */
@@ -14,7 +14,7 @@ const AGAIN_MS = 10_000
  */
 export function announceWaits(output: Output, runtime: Runtime): () => void {
   let told = { message: '', at: 0 }
-  return onRetry((event) => {
+  return listen('retry', (event) => {
     if (event.elapsedMs + event.waitMs < SILENT_MS) return
     const isNew = event.message !== told.message
     if (!isNew && runtime.now() - told.at < AGAIN_MS) return

@@ -2,23 +2,14 @@
  * One call to a backend: attempts within the caller's allowance, one redirect at most, and every
  * failure told as a SecretManagerError of the backend.
  */
-import { isSecretManagerError, SecretManagerError, withFacts, type ErrorCode } from '../errors.ts'
-import { aborted } from '../lib/abort.ts'
+import { SecretManagerError, withFacts, type ErrorCode } from '../errors.ts'
 import { retryAfterMs } from '../lib/backoff.ts'
-import { TransportFailure, type HttpResponse, type Runtime, type Transport } from '../runtime.ts'
-import { publishRetry } from '../telemetry.ts'
-import type { Allowance, BackendName } from './budget.ts'
+import type { HttpResponse } from '../runtime.ts'
+import { eventError, publish, type RequestEvent } from '../telemetry.ts'
+import type { Allowance } from './allowance.ts'
+import { badResponse, OUTAGES, toError, type Backend } from './backend.ts'
 
-/** A server as calls see it. */
-export interface Backend {
-  readonly name: BackendName
-  readonly runtime: Runtime
-  readonly transport: Transport
-  /** Without a trailing slash. */
-  readonly url: string
-  /** `host:port` of other servers that may be redirected to with the credentials. */
-  readonly redirectHosts: readonly string[]
-}
+export { badResponse, type Backend } from './backend.ts'
 
 /** What to ask. */
 export interface CallRequest {
@@ -52,17 +43,26 @@ export async function call<T>(
   request: CallRequest,
   interpret: (answer: Answer) => T,
 ): Promise<T> {
+  await allowance.enter(backend.name)
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return interpret(await exchange(backend, allowance, request, attempt))
+      const result = interpret(await exchange(backend, allowance, request, attempt))
+      allowance.worked(backend.name)
+      return result
     } catch (caught) {
       const error = toError(backend, caught)
+      learn(backend, allowance, error)
       const again =
         mayRetry(error, request, attempt) &&
         (await anotherAttempt(backend, allowance, error, attempt))
       if (!again) throw withFacts(error, { attempts: attempt, elapsedMs: allowance.elapsedMs() })
     }
   }
+}
+
+function learn({ name }: Backend, allowance: Allowance, error: SecretManagerError): void {
+  if (OUTAGES.has(error.code)) allowance.failed(name, error)
+  else if (error.status !== undefined) allowance.worked(name)
 }
 
 function anotherAttempt(
@@ -72,7 +72,13 @@ function anotherAttempt(
   attempt: number,
 ): Promise<boolean> {
   return allowance.retry(backend, attempt, error.retryAfterMs, (waitMs) =>
-    publishRetry(error, { backend, attempt, elapsedMs: allowance.elapsedMs(), waitMs }),
+    publish('retry', () => ({
+      ...eventError(error),
+      backend,
+      attempt,
+      elapsedMs: allowance.elapsedMs(),
+      waitMs,
+    })),
   )
 }
 
@@ -81,12 +87,16 @@ const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
   SM_VAULT_BAD_RESPONSE: 2,
   SM_K8S_BAD_RESPONSE: 2,
   SM_CT_TOO_NEW: 3,
+  SM_VAULT_STALE_REPLICA: 4,
   // The same change meets the same conflict: only who reads the object again can do better.
   SM_K8S_CONFLICT: 1,
 }
 
 function mayRetry(error: SecretManagerError, request: CallRequest, attempt: number): boolean {
   if (!error.retryable || request.once === true) return false
+  // The active node does not lag behind itself.
+  if (error.code === 'SM_VAULT_STALE_REPLICA' && 'x-vault-inconsistent' in request.headers)
+    return false
   return attempt < (BELIEVED_AFTER[error.code] ?? Infinity)
 }
 
@@ -111,14 +121,20 @@ function isRedirect({ status, headers }: HttpResponse): boolean {
 }
 
 function send(
-  { transport }: Backend,
+  { name: backend, runtime, transport }: Backend,
   allowance: Allowance,
   { method, headers, body, once }: CallRequest,
   url: string,
   attempt: number,
 ): Promise<HttpResponse> {
   const json = body === undefined ? {} : { 'content-type': 'application/json', ...headers }
-  return transport.send({
+  const startedAt = runtime.now()
+  const ended = (answer: Pick<RequestEvent, 'status'>): void =>
+    publish('request', () => {
+      const durationMs = runtime.now() - startedAt
+      return { backend, method, attempt, durationMs, ...answer }
+    })
+  const response = transport.send({
     method,
     url,
     headers: { accept: 'application/json', ...headers, ...json },
@@ -127,6 +143,11 @@ function send(
     once,
     ...allowance.attempt(attempt),
   })
+  response.then(
+    ({ status }) => ended({ status }),
+    () => ended({}),
+  )
+  return response
 }
 
 /**
@@ -179,54 +200,7 @@ function isJson(contentType: string | undefined): boolean {
   return contentType === undefined || /^\s*application\/(?:[\w.-]+\+)?json\b/i.test(contentType)
 }
 
-/** The error of an answer that the backend's protocol does not know. */
-export function badResponse(
-  { name, url }: Backend,
-  status: number,
-  what: string,
-): SecretManagerError {
-  const code = name === 'vault' ? 'SM_VAULT_BAD_RESPONSE' : 'SM_K8S_BAD_RESPONSE'
-  return new SecretManagerError(code, `the answer of ${name} at ${url} (${status}) ${what}`, {
-    status,
-  })
-}
-
 /** The wait that an answer asks for, in milliseconds. */
 export function waitAskedFor({ runtime }: Backend, { headers }: Answer): number | undefined {
   return retryAfterMs(headers['retry-after'], runtime.wallClock())
-}
-
-function toError(backend: Backend, caught: unknown): SecretManagerError {
-  if (isSecretManagerError(caught)) return caught
-  if (!(caught instanceof TransportFailure)) throw caught
-  const { kind, message, causeClass, tls } = caught
-  if (kind === 'aborted') return aborted()
-  if (tls) return tlsError(backend, caught)
-  return new SecretManagerError(
-    FAILURES[kind][backend.name],
-    `${backend.name} at ${backend.url}: ${message}`,
-    { causeClass },
-  )
-}
-
-function tlsError(
-  { name, url }: Backend,
-  { tls, causeClass }: TransportFailure,
-): SecretManagerError {
-  const { code = 'SM_TLS_FAILED', detail = 'the TLS handshake failed', hint } = tls ?? {}
-  return new SecretManagerError(code, `${name} at ${url}: ${detail}`, {
-    hint,
-    causeClass,
-  })
-}
-
-const FAILURES: Readonly<
-  Record<TransportFailure['kind'], Readonly<Record<BackendName, ErrorCode>>>
-> = {
-  unreachable: { vault: 'SM_VAULT_UNREACHABLE', kubernetes: 'SM_K8S_UNREACHABLE' },
-  timeout: { vault: 'SM_VAULT_TIMEOUT', kubernetes: 'SM_K8S_TIMEOUT' },
-  broken: { vault: 'SM_VAULT_BAD_RESPONSE', kubernetes: 'SM_K8S_BAD_RESPONSE' },
-  'too-large': { vault: 'SM_VAULT_BAD_RESPONSE', kubernetes: 'SM_K8S_BAD_RESPONSE' },
-  tls: { vault: 'SM_TLS_FAILED', kubernetes: 'SM_TLS_FAILED' },
-  aborted: { vault: 'SM_ABORTED', kubernetes: 'SM_ABORTED' },
 }

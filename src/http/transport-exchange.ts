@@ -26,7 +26,10 @@ export function exchange(
 ): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const client = open()
-    const timers = new Timers((what) => fail(new TransportFailure('timeout', what)), request)
+    const timers = new Timers(
+      (what, causeClass) => fail(new TransportFailure('timeout', what, causeClass)),
+      request,
+    )
     const abort = (): void => fail(new TransportFailure('aborted', 'the call was aborted'))
     const settle = (): void => {
       timers.clear()
@@ -60,13 +63,13 @@ export function exchange(
  * connection is opened or taken; the wait for one of the few may take the longer limit once more.
  */
 class Timers {
-  readonly #expire: (what: string) => void
+  readonly #expire: (what: string, causeClass?: string) => void
   readonly #connectTimeoutMs: number
   readonly #total: NodeJS.Timeout
   #connect: NodeJS.Timeout | undefined
 
   constructor(
-    expire: (what: string) => void,
+    expire: (what: string, causeClass?: string) => void,
     { connectTimeoutMs, timeoutMs }: Pick<HttpRequest, 'connectTimeoutMs' | 'timeoutMs'>,
   ) {
     this.#expire = expire
@@ -79,7 +82,8 @@ class Timers {
   watch(socket: Socket): void {
     if (!isConnected(socket)) {
       const what = `no connection within ${this.#connectTimeoutMs} ms`
-      this.#connect = setTimeout(this.#expire, this.#connectTimeoutMs, what)
+      // A class of its own: nothing was sent, so whatever it was may be sent again.
+      this.#connect = setTimeout(this.#expire, this.#connectTimeoutMs, what, 'NO_CONNECTION')
       const event = socket instanceof TLSSocket ? 'secureConnect' : 'connect'
       socket.once(event, () => clearTimeout(this.#connect))
     }

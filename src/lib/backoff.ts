@@ -23,7 +23,7 @@ export function backoffMs(failures: number, random: number): number {
  */
 export function retryAfterMs(header: string | undefined, wallClockMs: number): number | undefined {
   if (header === undefined) return undefined
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000
+  if (/^\d+$/.test(header.trim())) return Number(header) * 1000
   const date = Date.parse(header)
   return Number.isNaN(date) ? undefined : Math.max(0, date - wallClockMs)
 }

@@ -1,5 +1,8 @@
 /** Durations as people write them: milliseconds, or Go's `time.ParseDuration`. */
 
+/** Milliseconds, or a Go duration such as `"10s"` or `"1h30m"`. */
+export type Duration = number | string
+
 /** How to write a duration; the end of a sentence that begins with "must be". */
 export const DURATION_FORMS = 'milliseconds, or a Go duration such as "10s", "1m30s" or "250ms"'
 

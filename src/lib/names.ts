@@ -50,6 +50,18 @@ export function isDataKey(text: string): boolean {
   return /^[-._a-zA-Z0-9]{1,253}$/.test(text) && text !== '.' && !text.startsWith('..')
 }
 
+/**
+ * Whether `text` can be the email of a Google service account. Its `@` may stand in a path as it is.
+ *
+ * @see https://cloud.google.com/iam/docs/service-account-types
+ */
+export function isServiceAccountEmail(text: string): boolean {
+  const [name = '', domain = '', ...more] = text.split('@')
+  return more.length === 0 && isLocalPart(name) && isDnsSubdomain(domain)
+}
+
+const isLocalPart = (text: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)
+
 /** Whether `hostname`, as a parsed `URL` has it, is this host. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname)

@@ -174,15 +174,256 @@ describe('admission', () => {
     expect(runtime.sleeps).toEqual([])
   })
 
-  test('SM_TIMEOUT where the next token comes too late', async () => {
+  test('the failure that it comes after, where the next token comes too late', async () => {
     const runtime = fakeRuntime({ auto: true })
     const budget = budgetOn(runtime, { ...SETTINGS, startupWaitMs: 0 })
     for (let used = 0; used < 3; used += 1) await budget.begin().admit('vault', REFUSAL)
-    await expect(budget.begin().admit('vault', REFUSAL)).rejects.toMatchObject({
-      code: 'SM_TIMEOUT',
-      hint: REFUSAL.hint,
-      cause: REFUSAL,
+    const { code, hint } = REFUSAL
+    const message = 'vault was not asked again in time: vault denied the login'
+    const again = budget.begin().admit('vault', REFUSAL)
+    await expect(again).rejects.toMatchObject({ code, hint, message })
+    // What is met again and again is told once.
+    const told = new SecretManagerError(code, message)
+    await expect(budget.begin().admit('vault', told)).rejects.toMatchObject({ message })
+  })
+})
+
+const SEALED = new SecretManagerError('SM_VAULT_SEALED', 'vault is sealed')
+const LIMITED = new SecretManagerError('SM_VAULT_RATE_LIMITED', 'vault limits the rate', {
+  retryAfterMs: 5000,
+})
+
+/** When each of `count` calls may make its first attempt; nothing for those that may not. */
+async function entering(budget: Budget, runtime: FakeRuntime, count: number): Promise<number[]> {
+  const times: number[] = []
+  const calls = Array.from({ length: count }, async () => {
+    await budget.begin().enter('vault')
+    times.push(runtime.now())
+  })
+  void Promise.allSettled(calls)
+  await runtime.advance(0)
+  return times
+}
+
+describe('while a server fails', () => {
+  test('I13: its other calls wait for their turn, too', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    budget.begin().failed('vault', SEALED)
+    const times = await entering(budget, runtime, 50)
+    expect(times).toEqual([0, 0, 0])
+    await runtime.advance(4000)
+    expect(times).toEqual([0, 0, 0, 1000, 2000, 3000, 4000])
+  })
+
+  test('I13: all of them go on as soon as it serves anybody', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    budget.begin().failed('vault', SEALED)
+    const times = await entering(budget, runtime, 500)
+    await runtime.advance(1500)
+    budget.begin().worked('vault')
+    await runtime.advance(0)
+    expect(times).toHaveLength(500)
+    expect(times.at(-1)).toBe(1500)
+    expect(runtime.pending()).toBe(0)
+  })
+
+  test('I13: what they had queued for is free again', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    budget.begin().failed('vault', SEALED)
+    await entering(budget, runtime, 500)
+    budget.begin().worked('vault')
+    budget.begin().failed('vault', SEALED)
+    await runtime.advance(1000)
+    expect(await entering(budget, runtime, 3)).not.toEqual([])
+  })
+
+  test('I13: so is what was queued for by those who gave up', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    const gone = new AbortController()
+    budget.begin().failed('vault', SEALED)
+    const calls = Array.from({ length: 30 }, () => budget.begin(gone.signal).enter('vault'))
+    const ended = Promise.allSettled(calls)
+    await runtime.advance(0)
+    gone.abort()
+    expect((await ended).filter(({ status }) => status === 'rejected')).toHaveLength(27)
+    await runtime.advance(1000)
+    expect(await entering(budget, runtime, 1)).toEqual([1000])
+  })
+
+  test('who waits in vain hears what it failed with last', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime, { ...SETTINGS, startupWaitMs: 2000 })
+    budget.begin().failed('vault', LIMITED)
+    const late = budget.begin().enter('vault')
+    const message = 'vault was not asked again in time: vault limits the rate'
+    await expect(late).rejects.toMatchObject({ code: 'SM_VAULT_RATE_LIMITED', message })
+  })
+
+  test('a call that has ended already does not wait', async () => {
+    const runtime = fakeRuntime({ random: () => 0.5 })
+    const allowance = budgetOn(runtime).begin()
+    allowance.failed('vault', SEALED)
+    allowance.end()
+    await expect(allowance.enter('vault')).rejects.toMatchObject({ code: 'SM_ABORTED' })
+    await expect(allowance.retry('vault', 5)).rejects.toMatchObject({ code: 'SM_ABORTED' })
+    expect(runtime.pending()).toBe(0)
+  })
+
+  test('V5: who queued before the server asked to be left alone queues anew', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    budget.begin().failed('vault', SEALED)
+    const times = await entering(budget, runtime, 20)
+    await runtime.advance(1500)
+    budget.begin().failed('vault', LIMITED)
+    await runtime.advance(10_000)
+    expect(times).toEqual([0, 0, 0, 1000, 6500, 7500, 8500, 9500, 10_500, 11_500])
+  })
+
+  test('V5: an answer that comes meanwhile does not end what the server asked for', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    budget.begin().failed('vault', LIMITED)
+    const times = await entering(budget, runtime, 5)
+    await runtime.advance(1000)
+    budget.begin().worked('vault')
+    const later = await entering(budget, runtime, 5)
+    await runtime.advance(3999)
+    expect([...times, ...later]).toEqual([])
+    await runtime.advance(1)
+    expect([...times, ...later]).toEqual([5000])
+  })
+
+  test('V5: of many that are asked for patience at once, none brings another forward', async () => {
+    const luck = [0.5, 0.1, 0.9, 0.2, 0.95, 0.3]
+    let draws = 0
+    const runtime = fakeRuntime({ random: () => luck[draws++ % luck.length] ?? 0 })
+    const budget = budgetOn(runtime)
+    const times: number[] = []
+    for (let call = 0; call < 20; call += 1) {
+      const allowance = budget.begin()
+      allowance.failed('vault', LIMITED)
+      void allowance.retry('vault', 1, 5000).then((may) => may && times.push(runtime.now()))
+    }
+    await runtime.advance(20_000)
+    expect(times[0]).toBeGreaterThanOrEqual(5000)
+    const gaps = times.slice(1).map((at, nth) => at - (times[nth] ?? 0))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(999)
+  })
+
+  test('each wait is told once, however often it begins anew', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    for (let used = 0; used < 3; used += 1) await budget.begin().retry('vault', 1)
+    const told: number[] = []
+    const retry = budget.begin().retry('vault', 1, 0, (waitMs) => told.push(waitMs))
+    await runtime.advance(500)
+    budget.begin().failed('vault', LIMITED)
+    await runtime.advance(10_000)
+    expect(await retry).toBe(true)
+    expect(told).toEqual([1000])
+  })
+
+  test('rule 2: who is let through, as others are served, and fails, waits the next time', async () => {
+    const runtime = fakeRuntime({ random: () => 0.5 })
+    const budget = budgetOn(runtime)
+    const allowance = budget.begin()
+    const woken: number[] = []
+    const retries = (async () => {
+      for (let failures = 5; failures < 9; failures += 1) {
+        await allowance.retry('vault', failures)
+        woken.push(runtime.now())
+      }
+    })()
+    for (let served = 0; served < 200; served += 1) {
+      await runtime.advance(100)
+      budget.begin().worked('vault')
+    }
+    await retries
+    // By the others, by its own time of 5 s, and so on.
+    expect(woken).toEqual([100, 5100, 5100, 10_100])
+  })
+})
+
+describe('what is known of a server', () => {
+  test('unknown, failing with the reason and the time until it is asked, and ok', async () => {
+    const runtime = fakeRuntime({ random: () => 0 })
+    const budget = budgetOn(runtime)
+    const nothing = { nextAttemptInMs: 0, trouble: undefined }
+    expect(budget.status('vault')).toEqual({ state: 'unknown', ...nothing })
+    budget.begin().failed('vault', LIMITED)
+    await runtime.advance(2000)
+    expect(budget.status('vault')).toMatchObject({
+      ...{ state: 'failing', nextAttemptInMs: 3000 },
+      trouble: { code: 'SM_VAULT_RATE_LIMITED', agoMs: 2000 },
     })
+    expect(budget.status('kubernetes').state).toBe('unknown')
+    await runtime.advance(3000)
+    budget.begin().worked('vault')
+    expect(budget.status('vault')).toEqual({ state: 'ok', ...nothing })
+  })
+})
+
+describe('what has no limit of its own', () => {
+  const never = new Promise<never>(() => undefined)
+
+  test('within: as long as the call, and at least an attempt', async () => {
+    const runtime = fakeRuntime()
+    const budget = budgetOn(runtime, { ...SETTINGS, startupWaitMs: 0 })
+    const waiting = budget.begin().within(never, 'the schema of app')
+    void runtime.advance(5000)
+    await expect(waiting).rejects.toMatchObject({
+      ...{ code: 'SM_TIMEOUT', message: 'the schema of app took too long' },
+    })
+    expect(runtime.now()).toBe(5000)
+    expect(await budget.begin().within(Promise.resolve(1), 'x')).toBe(1)
+    expect(runtime.pending()).toBe(0)
+  })
+
+  test('a login: as long as the call, but long enough for its two requests', async () => {
+    const runtime = fakeRuntime()
+    const budget = budgetOn(runtime, { ...SETTINGS, startupWaitMs: 0 })
+    const waiting = budget.begin().join(never, undefined)
+    void runtime.advance(10_000)
+    await expect(waiting).rejects.toMatchObject({ code: 'SM_TIMEOUT' })
+    expect(runtime.now()).toBe(10_000)
+  })
+
+  test('a login: told with what a server failed with last', async () => {
+    const runtime = fakeRuntime()
+    const budget = budgetOn(runtime)
+    budget.begin().failed('kubernetes', SEALED)
+    const waiting = budget.begin().join(never, undefined)
+    await runtime.advance(1)
+    budget.begin().failed('vault', LIMITED)
+    void runtime.advance(30_000)
+    await expect(waiting).rejects.toBe(LIMITED)
+  })
+
+  test('a second login: no longer than the call has left', async () => {
+    const runtime = fakeRuntime()
+    const allowance = budgetOn(runtime).begin()
+    await runtime.advance(29_000)
+    const waiting = allowance.join(never, REFUSAL)
+    void runtime.advance(1000)
+    await expect(waiting).rejects.toBe(REFUSAL)
+    expect(runtime.now()).toBe(30_000)
+  })
+
+  test.each([
+    [0, true, false],
+    [27_000, true, false],
+    [28_500, true, true],
+    [29_500, false, true],
+  ])('after %i ms of 30 s: another attempt %s, ran out %s', async (ms, hasTime, ranOut) => {
+    const runtime = fakeRuntime()
+    const allowance = budgetOn(runtime).begin()
+    await runtime.advance(ms)
+    expect([allowance.hasTime(), allowance.ranOut()]).toEqual([hasTime, ranOut])
   })
 })
 
