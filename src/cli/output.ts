@@ -51,9 +51,19 @@ export function printError({ notes }: Output, error: SecretManagerError): void {
   const { message, code, hint, attempts, elapsedMs, requestId } = error
   const tried = attempts > 1 ? `, ${attempts} attempts in ${seconds(elapsedMs ?? 0)}` : ''
   const joined = requestId === undefined ? '' : `, request ${requestId}`
-  field(notes, 'error:', message, RED)
+  const [first = message, ...rest] = linesOf(error)
+  field(notes, 'error:', first, RED)
+  for (const line of rest) field(notes, '', line)
   field(notes, 'code:', `${code}${tried}${joined}`)
   field(notes, 'try:', hint)
+}
+
+/** The message in lines: where it lists problems, one for each, below what they are about. */
+export function linesOf({ message, problems = [] }: SecretManagerError): readonly string[] {
+  const [first, second] = problems
+  if (first === undefined || second === undefined) return [message]
+  const head = message.slice(0, message.indexOf(first)).trimEnd()
+  return head === '' ? problems : [head, ...problems]
 }
 
 /** Prints a wrong use of the command line. */

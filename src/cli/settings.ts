@@ -10,112 +10,8 @@ import type {
 } from '../config/types.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
-
-/** A flag and the setting it stands for. */
-interface Flag {
-  readonly flags: string
-  readonly says: string
-  readonly path: string
-  /** The setting's name in the Python original's files. */
-  readonly original?: string
-  readonly choices?: readonly string[]
-}
-
-const CONFIG_FLAGS: readonly Flag[] = [
-  {
-    flags: '--vault-url <url>',
-    says: 'address of Vault or OpenBao',
-    path: 'vault.url',
-    original: 'vault_url',
-  },
-  { flags: '--vault-namespace <name>', says: 'namespace in Vault', path: 'vault.namespace' },
-  {
-    flags: '--ca-cert <path>',
-    says: 'CA that signed the certificate of Vault (default: those the system trusts)',
-    path: 'vault.caCert',
-    original: 'ca_cert',
-  },
-  {
-    flags: '--role <name>',
-    says: 'role of the auth mount',
-    path: 'vault.auth.role',
-    original: 'role',
-  },
-  {
-    flags: '--auth-mount <path>',
-    says: 'mount of the kubernetes auth method (default: kubernetes)',
-    path: 'vault.auth.mount',
-  },
-  {
-    flags: '--audience <name>',
-    says: 'audience of the ServiceAccount token (default: vault; with secretcfg.json that of the API server)',
-    path: 'vault.auth.audience',
-  },
-  {
-    flags: '--jwt-file <path>',
-    says: 'projected ServiceAccount token (default: one is requested)',
-    path: 'vault.auth.jwtFile',
-  },
-  {
-    flags: '--transit-mount <path>',
-    says: 'mount of the Transit engine (default: transit)',
-    path: 'vault.transitMount',
-  },
-  {
-    flags: '--kubeconfig <path>',
-    says: 'kubeconfig, outside a pod (default: as kubectl)',
-    path: 'kubernetes.kubeconfig',
-    original: 'kube_config',
-  },
-  {
-    flags: '--context <name>',
-    says: 'context of the kubeconfig (default: its current one)',
-    path: 'kubernetes.context',
-  },
-  {
-    flags: '--service-account <name>',
-    says: "ServiceAccount to request a token for (default: the pod's, or default)",
-    path: 'kubernetes.serviceAccount',
-    original: 'service_account',
-  },
-  {
-    flags: '--mounted-at <path>',
-    says: 'read the ciphertext from this volume',
-    path: 'kubernetes.mountedAt',
-  },
-  {
-    flags: '--wait <duration>',
-    says: 'how long to wait for a server that is away (default: 30s)',
-    path: 'startup.wait',
-  },
-]
-
-const DEFINITION_FLAGS: readonly Flag[] = [
-  {
-    flags: '-n, --namespace <name>',
-    says: "namespace of the object (default: the pod's, or the context's)",
-    path: 'namespace',
-  },
-  {
-    flags: '--type <type>',
-    says: 'kind of the object (default: SECRET)',
-    path: 'readType',
-    original: 'read_type',
-    choices: ['SECRET', 'CONFIG_MAP'],
-  },
-  {
-    flags: '--key <name>',
-    says: 'entry of the object that holds the ciphertext',
-    path: 'readKey',
-    original: 'read_key',
-  },
-  {
-    flags: '--transit-key <name>',
-    says: 'Transit key',
-    path: 'transitKey',
-    original: 'transit_key',
-  },
-]
+import { CONFIG_FLAGS, DEFINITION_FLAGS, type Flag } from './flags.ts'
+import { linesOf } from './output.ts'
 
 /** Values of the flags, as commander gives them. */
 export type FlagValues = Readonly<Record<string, unknown>>
@@ -188,25 +84,30 @@ function together(reasons: readonly unknown[]): unknown {
   return new SecretManagerError(code, message, {
     hint: invalid ? mending(message) : first.hint,
     causeClass: first.causeClass,
+    problems: errors.flatMap((error) => linesOf(error)),
   })
 }
 
 /** The flags of the settings that a message names. */
 function mending(message: string): string | undefined {
   const flags = [NAME_AS_FLAG, ...CONFIG_FLAGS, ...DEFINITION_FLAGS].filter(
-    ({ path, original = path }) => isNamed(message, path) || isNamed(message, original),
+    ({ path, alias = path }) => isNamed(message, path) || isNamed(message, alias),
   )
   if (flags.length === 0) return undefined
   const list = flags.map((each) => each.flags.replace(/^-\w, /, '')).join(', ')
-  return `${list}; or name files that say it with --config and --def`
+  const others = message.includes('vault.auth.role is required') ? WITHOUT_ROLE : ''
+  return `${list}; or name files that say it with --config and --def${others}`
 }
+
+const WITHOUT_ROLE =
+  '; or log in without a role: --auth-method token uses VAULT_TOKEN or ~/.vault-token'
 
 /** The one setting that is an argument. */
 const NAME_AS_FLAG: Flag = {
   flags: 'NAME',
   says: '',
   path: 'secretName',
-  original: 'secret_name',
+  alias: 'secret_name',
 }
 
 /** Whether a problem in `message` begins with this setting. */

@@ -70,6 +70,11 @@ export interface GroupOptions<Output> {
   readonly stranger?: StrangerRule
 }
 
+/** A group, and the keys that it has. */
+export interface Group<Shape, Output> extends Rule<Shape, Output> {
+  readonly keys: readonly string[]
+}
+
 /**
  * An object with the keys of `Shape`. Only its own properties count, so neither a prototype nor what
  * somebody did to `Object.prototype` can add a setting.
@@ -78,19 +83,24 @@ export function group<Shape>() {
   return <const Rules extends Fields<Shape>>(
     rules: Rules & Readonly<Record<Exclude<keyof Rules, keyof Shape>, never>>,
     options: GroupOptions<Outputs<Rules>> = {},
-  ): Rule<Shape, Outputs<Rules>> => ({
-    read(value, path, problems) {
-      if (!isRecord(value)) return refuse('must be an object', value, path, problems)
-      const before = problems.length
-      reportStrangers(value, rules, options.stranger ?? unknownKey, path, problems)
-      const output = readFields(rules, value, path, problems)
-      const disagreements = options.agree?.(output) ?? []
-      problems.push(
-        ...disagreements.map(({ path: key, says }) => ({ path: joinPath(path, key), says })),
-      )
-      return isComplete(output, problems.length === before) ? output : WRONG
-    },
-  })
+  ): Group<Shape, Outputs<Rules>> => {
+    const keys = Object.keys(rules)
+    const { stranger = unknownKey, agree } = options
+    return {
+      keys,
+      read(value, path, problems) {
+        if (!isRecord(value)) return refuse('must be an object', value, path, problems)
+        const before = problems.length
+        reportStrangers(value, keys, stranger, path, problems)
+        const output = readFields(rules, value, path, problems)
+        const disagreements = agree?.(output) ?? []
+        problems.push(
+          ...disagreements.map(({ path: key, says }) => ({ path: joinPath(path, key), says })),
+        )
+        return isComplete(output, problems.length === before) ? output : WRONG
+      },
+    }
+  }
 }
 
 /** A rule by a function that reads one value. */
@@ -147,29 +157,49 @@ export function listOf<Input, Output>(
   }
 }
 
+/** What `rule` reads, turned into what the rest of the program takes. */
+export function becoming<Input, Output, Result>(
+  rule: Rule<Input, Output>,
+  turn: (output: Output) => Result,
+): Rule<Input, Result> {
+  return {
+    read(value, path, problems) {
+      const output = rule.read(value, path, problems)
+      return output === WRONG ? WRONG : turn(output)
+    },
+  }
+}
+
 /** The ordinary rule for strangers: every one is a mistake. */
-function unknownKey(key: string, known: readonly string[]): string {
+export function unknownKey(key: string, known: readonly string[]): string {
   const meant = closest(key, known)
   return meant === undefined
     ? 'is not a known setting'
     : `is not a known setting: did you mean ${meant}?`
 }
 
-function refuse(says: string, value: unknown, path: string, problems: Problem[]): typeof WRONG {
+/** Adds the problem of one value; where there is none, that it is required. */
+export function refuse(
+  says: string,
+  value: unknown,
+  path: string,
+  problems: Problem[],
+): typeof WRONG {
   problems.push({ path, says: value === undefined ? `is required and ${says}` : says })
   return WRONG
 }
 
-function reportStrangers(
+/** Adds a problem for each key that is not among `known`, as `stranger` wants. */
+export function reportStrangers(
   value: object,
-  rules: object,
+  known: readonly string[],
   stranger: StrangerRule,
   path: string,
   problems: Problem[],
 ): void {
   for (const key of Object.keys(value)) {
-    if (Object.hasOwn(rules, key)) continue
-    const says = stranger(key, Object.keys(rules))
+    if (known.includes(key)) continue
+    const says = stranger(key, known)
     if (says !== undefined) problems.push({ path: joinPath(path, key), says })
   }
 }

@@ -49,11 +49,18 @@ export function definitionGaps(lookup: Lookup): Layer {
   return layerOf(DEFINITION_VARIABLES, lookup)
 }
 
+/**
+ * The auth method that the environment names. Sidecar injectors set it for programs of their own, so
+ * it is not one of the variables that win over a file.
+ */
+export function methodFromEnv(lookup: Lookup): Said | undefined {
+  return layerOf(METHOD, lookup).get('vault.auth.method')
+}
+
 /** Whether the environment is that of the original's jobs, which have no configuration file. */
 export function isOriginalConfig(lookup: Lookup): boolean {
-  return (
-    lookup('VAULT_URL') !== undefined && both('ADDR').every((name) => lookup(name) === undefined)
-  )
+  const newer = [...both('ADDR'), ...both('AUTH_METHOD')]
+  return lookup('VAULT_URL') !== undefined && newer.every((name) => lookup(name) === undefined)
 }
 
 /** Certificates are always verified, so a wish not to is an error and not ignored. */
@@ -92,8 +99,16 @@ const VARIABLES: readonly Variable[] = [
   { path: 'vault.proxy', names: both('HTTP_PROXY'), read: withScheme },
   { path: 'timeout', names: both('CLIENT_TIMEOUT'), read: seconds },
   { path: 'vault.auth.role', names: both('ROLE') },
+  { path: 'vault.auth.roleId', names: both('ROLE_ID') },
+  { path: 'vault.auth.roleIdFile', names: both('ROLE_ID_FILE') },
+  { path: 'vault.auth.secretId', names: both('SECRET_ID') },
+  { path: 'vault.auth.secretIdFile', names: both('SECRET_ID_FILE') },
+  { path: 'vault.auth.token', names: both('TOKEN') },
+  { path: 'vault.auth.tokenFile', names: both('TOKEN_FILE') },
   { path: 'vault.transitMount', names: both('TRANSIT_PATH') },
 ]
+
+const METHOD: readonly Variable[] = [{ path: 'vault.auth.method', names: both('AUTH_METHOD') }]
 
 const ORIGINAL_VARIABLES: readonly Variable[] = [
   { path: 'vault.caCert', names: ['CA_CERT'], read: trueOrPath },

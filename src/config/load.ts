@@ -14,6 +14,7 @@ import {
 } from './env.ts'
 import { readDataFile } from './file.ts'
 import { merge, valueAt, type Shapes } from './merge.ts'
+import { chooseLogin, ofMethod } from './method.ts'
 import { checkConfig } from './schema.ts'
 import {
   asNativeConfig,
@@ -43,13 +44,16 @@ export async function loadConfig(
   runtime: Runtime,
 ): Promise<SecretManagerConfig | SecretCfg> {
   const lookup = lookupIn(options.env, runtime)
+  const flags = flagsLayer(options.flags)
   const base =
     options.file === undefined
-      ? configWithoutFile(lookup)
+      ? configWithoutFile(lookup, flags)
       : await readDataFile('configuration', options.file, runtime)
-  const above = new Map([...configFromEnv(lookup), ...flagsLayer(options.flags)])
-  const gaps = new Map([...configGaps(lookup), ...proxyGap(base, above, lookup)])
-  return merge(CONFIG, { base, above, gaps, problems: skipVerifyProblems(lookup) })
+  const env = configFromEnv(lookup)
+  const { method, above, isReplaced } = chooseLogin({ base, env, flags, lookup })
+  const gaps = new Map([...ofMethod(configGaps(lookup), method), ...proxyGap(base, above, lookup)])
+  const shapes = isReplaced ? REPLACED_LOGIN : CONFIG
+  return merge(shapes, { base, above, gaps, problems: skipVerifyProblems(lookup) })
 }
 
 /**
@@ -80,6 +84,12 @@ const CONFIG: Shapes<SecretManagerConfig, SecretCfg> = {
   asNative: (valid) => ('SOURCE' in valid ? asNativeConfig(valid) : valid),
 }
 
+/** A role then belongs to the new login, and must not become that of the old shape. */
+const REPLACED_LOGIN: typeof CONFIG = {
+  ...CONFIG,
+  oldKeys: new Map([...SECRET_CFG_KEYS].filter(([path]) => path !== 'vault.auth.role')),
+}
+
 const DEFINITION: Shapes<SecretDefinition, SecretDef> = {
   what: 'definition',
   isOld: isSecretDef,
@@ -91,9 +101,9 @@ const DEFINITION: Shapes<SecretDefinition, SecretDef> = {
 }
 
 /** The original's jobs know no file; what their variables mean is the old shape, audience included. */
-function configWithoutFile(lookup: Lookup): unknown {
-  if (isOriginalConfig(lookup)) return { SOURCE: 'KUBEVAULT' }
-  return { vault: { auth: { method: 'kubernetes' } } }
+function configWithoutFile(lookup: Lookup, flags: Layer): unknown {
+  const method = flags.get('vault.auth.method')?.value ?? 'kubernetes'
+  return isOriginalConfig(lookup) && method === 'kubernetes' ? { SOURCE: 'KUBEVAULT' } : {}
 }
 
 function definitionWithoutFile(lookup: Lookup, above: Layer): unknown {

@@ -28,10 +28,9 @@ export function invalid(
     return [path || 'it', origin && `(from ${origin})`, says].filter(Boolean).join(' ')
   })
   const more = problems.length > MOST ? [`and ${problems.length - MOST} more problems`] : []
-  return new SecretManagerError(
-    'SM_CONFIG_INVALID',
-    `the ${what} is not valid: ${[...sentences, ...more].join('; ')}`,
-  )
+  const all = [...sentences, ...more]
+  const message = `the ${what} is not valid: ${all.join('; ')}`
+  return new SecretManagerError('SM_CONFIG_INVALID', message, { problems: all })
 }
 
 /** The path of `key` within `path`; what is not a plain name is quoted and cut short. */

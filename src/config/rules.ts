@@ -2,6 +2,7 @@
 import { DURATION_FORMS, parseDuration } from '../lib/duration.ts'
 import { isDnsLabel, isDnsSubdomain, isPathSegments, isRoleName } from '../lib/names.ts'
 import { leaf, type Rule } from './check.ts'
+import type { CacheSettings } from './settings.ts'
 import type { Duration } from './types.ts'
 
 /** Time limits where nobody says otherwise, in milliseconds; both shapes have the same. */
@@ -10,6 +11,13 @@ export const DEFAULT_LIMITS = {
   timeoutMs: 5000,
   startupWaitMs: 30_000,
 } as const
+
+/** How long values are kept where nobody says otherwise. */
+export const DEFAULT_CACHE: CacheSettings = {
+  refreshAfterMs: 300_000,
+  keepAtMostMs: 86_400_000,
+  onDenied: 'keepStale',
+}
 
 /** A text that `allows` lets pass. */
 export function text(says: string, allows: (value: string) => boolean): Rule<string> {
@@ -24,13 +32,19 @@ export function oneOf<const Word extends string>(says: string, words: readonly W
   })
 }
 
-/** A duration between `leastMs` and a day: longer ones overflow timers and help nobody. */
-export function duration(leastMs: number): Rule<Duration, number> {
-  const bounds = leastMs > 0 ? `, from ${leastMs} ms to 24 h` : ', at most 24 h'
+const DAY_MS = 86_400_000
+
+/** For waits that a person may want to have no end; longer is a mistake. */
+export const MONTH_MS: number = 30 * DAY_MS
+
+/** A duration between `leastMs` and `mostMs`, which is a day where nothing can last longer. */
+export function duration(leastMs: number, mostMs: number = DAY_MS): Rule<Duration, number> {
+  const most = mostMs > DAY_MS ? `${mostMs / DAY_MS} days` : '24 h'
+  const bounds = leastMs > 0 ? `, from ${leastMs} ms to ${most}` : `, at most ${most}`
   return leaf((value) => {
     const ms = parseDuration(value)
     if (ms === undefined) return { says: `must be ${DURATION_FORMS}` }
-    return ms >= leastMs && ms <= 86_400_000
+    return ms >= leastMs && ms <= mostMs
       ? { value: ms }
       : { says: `must be ${DURATION_FORMS}${bounds}` }
   })
@@ -64,6 +78,11 @@ export const filePath: Rule<string> = text(
 /** Something that is sent as it is: visible ASCII. */
 export const visibleText: Rule<string> = text('must be visible ASCII text', (value) =>
   /^[\x21-\x7e]{1,1024}$/.test(value),
+)
+
+/** A token or an id that is sent in a header or a body: visible ASCII, and longer than any server gives. */
+export const credential: Rule<string> = text('must be visible ASCII text without spaces', (value) =>
+  /^[\x21-\x7e]{1,8192}$/.test(value),
 )
 
 /** A host name to send as SNI. */

@@ -4,8 +4,10 @@
  * The schema is held against the interfaces of `types.ts`; a key, a type or a variant that one has
  * and the other has not does not compile.
  */
+import { auth } from './auth.ts'
 import { caCert } from './ca-cert.ts'
 import {
+  becoming,
   check,
   group,
   guarded,
@@ -18,23 +20,23 @@ import {
 } from './check.ts'
 import { invalid, type Problem } from './problems.ts'
 import {
+  DEFAULT_CACHE,
   DEFAULT_LIMITS,
   duration,
   filePath,
   hostName,
+  MONTH_MS,
   mountPath,
   namespace,
   oneOf,
-  role,
   serviceAccount,
   text,
   trueOrFalse,
-  visibleText,
 } from './rules.ts'
 import { checkSecretCfg, isSecretCfg } from './secretcfg.ts'
-import type { Settings } from './settings.ts'
+import type { CacheSettings, Settings } from './settings.ts'
 import type {
-  KubernetesAuth,
+  CacheConfig,
   KubernetesConfig,
   SecretManagerConfig,
   StartupConfig,
@@ -65,14 +67,6 @@ function checkNative(input: unknown): Checked<Settings> {
   return output === undefined ? { output, problems } : { output: settingsOf(output), problems: [] }
 }
 
-const AUTH = group<KubernetesAuth>()({
-  method: oneOf('must be "kubernetes": no other method is in this version', ['kubernetes']),
-  role,
-  mount: withDefault(mountPath('the mount path of the auth method'), 'kubernetes'),
-  audience: withDefault(visibleText, 'vault'),
-  jwtFile: optional(filePath),
-})
-
 const VAULT = group<VaultConfig>()(
   {
     url: leaf(readVaultUrl),
@@ -83,7 +77,7 @@ const VAULT = group<VaultConfig>()(
     serverName: optional(hostName),
     proxy: optional(leaf(readProxyUrl)),
     transitMount: withDefault(mountPath('the mount path of the Transit engine'), 'transit'),
-    auth: AUTH,
+    auth,
     redirectHosts: withDefault(listOf('must be a list of host:port', leaf(readHostPort)), []),
     allowInsecureHttp: withDefault(trueOrFalse, false),
   },
@@ -112,8 +106,42 @@ function vaultDisagreements(vault: Partial<Compared>): Problem[] {
 }
 
 const STARTUP = group<StartupConfig>()({
-  wait: withDefault(duration(0), DEFAULT_LIMITS.startupWaitMs),
+  wait: withDefault(duration(0, MONTH_MS), DEFAULT_LIMITS.startupWaitMs),
 })
+
+const CACHE = becoming(
+  group<CacheConfig>()(
+    {
+      refreshAfter: optional(duration(0)),
+      keepAtMost: withDefault(duration(0, MONTH_MS), DEFAULT_CACHE.keepAtMostMs),
+      onDenied: withDefault(
+        oneOf('must be keepStale or drop', ['keepStale', 'drop']),
+        DEFAULT_CACHE.onDenied,
+      ),
+    },
+    { agree: cacheDisagreements },
+  ),
+  cacheSettings,
+)
+
+interface Cache {
+  readonly refreshAfter: number | undefined
+  readonly keepAtMost: number
+  readonly onDenied: CacheSettings['onDenied']
+}
+
+function cacheDisagreements({ refreshAfter, keepAtMost }: Partial<Cache>): Problem[] {
+  if (refreshAfter === undefined || keepAtMost === undefined || refreshAfter <= keepAtMost) {
+    return []
+  }
+  return [{ path: 'refreshAfter', says: 'must not be longer than cache.keepAtMost' }]
+}
+
+function cacheSettings({ refreshAfter, keepAtMost, onDenied }: Cache): CacheSettings {
+  // Who only says that values go early means no refresh after that.
+  const refreshAfterMs = refreshAfter ?? Math.min(DEFAULT_CACHE.refreshAfterMs, keepAtMost)
+  return { refreshAfterMs, keepAtMostMs: keepAtMost, onDenied }
+}
 
 const KUBERNETES = group<KubernetesConfig>()({
   kubeconfig: optional(filePath),
@@ -135,11 +163,12 @@ const CONFIG = group<SecretManagerConfig>()({
     serviceAccount: undefined,
     mountedAt: undefined,
   }),
+  cache: withDefault(CACHE, DEFAULT_CACHE),
 })
 
 function settingsOf(config: OutputOf<typeof CONFIG>): Settings {
-  const { timeout, startup, vault, kubernetes } = config
-  const { url, namespace: vaultNamespace, transitMount, auth, redirectHosts } = vault
+  const { timeout, startup, vault, kubernetes, cache } = config
+  const { url, namespace: vaultNamespace, transitMount, redirectHosts } = vault
   return {
     attempt: { connectTimeoutMs: connectTimeoutMs(timeout), timeoutMs: timeout },
     startupWaitMs: startup.wait,
@@ -148,10 +177,11 @@ function settingsOf(config: OutputOf<typeof CONFIG>): Settings {
       namespace: vaultNamespace,
       transport: transportOf(vault),
       transitMount,
-      auth,
+      auth: vault.auth,
       redirectHosts,
     },
     kubernetes,
+    cache,
     legacy: false,
   }
 }

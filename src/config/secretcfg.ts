@@ -17,13 +17,25 @@ import {
   type Rule,
   type StrangerRule,
 } from './check.ts'
-import { DEFAULT_LIMITS, filePath, namespace, oneOf, role, serviceAccount, text } from './rules.ts'
-import type { Definition, Settings } from './settings.ts'
+import {
+  DEFAULT_CACHE,
+  DEFAULT_LIMITS,
+  filePath,
+  namespace,
+  oneOf,
+  role,
+  serviceAccount,
+  text,
+} from './rules.ts'
+import type { CacheSettings, Definition, Settings } from './settings.ts'
 import type { SecretCfg, SecretDef, SecretDefinition, SecretManagerConfig } from './types.ts'
 import { isPlainHttpAbroad, readVaultUrl } from './url.ts'
 
 /** Audience that the original requests its tokens for: the API server's own. */
 const AUDIENCE = 'https://kubernetes.default.svc'
+
+/** The original asks the servers in every read; what Vault's absence must not break is ours. */
+const CACHE: CacheSettings = { ...DEFAULT_CACHE, refreshAfterMs: 0 }
 
 /** The native path of each setting that the original has a key for. */
 export const SECRET_CFG_KEYS: ReadonlyMap<string, keyof SecretCfg> = new Map([
@@ -81,6 +93,7 @@ export function asNativeConfig(cfg: SecretCfg): SecretManagerConfig {
       namespace: cfg.namespace,
       serviceAccount: cfg.service_account,
     },
+    cache: { refreshAfter: CACHE.refreshAfterMs },
   }
 }
 
@@ -107,7 +120,7 @@ const SECRET_CFG = group<SecretCfg>()(
     role,
     ca_cert: optional(leaf<boolean | string, Pem | undefined>(readOldCaCert)),
   },
-  { stranger: strangerTo('vault', 'kubernetes', 'source') },
+  { stranger: strangerTo('vault', 'kubernetes', 'source', 'cache') },
 )
 
 const READ_KEY =
@@ -197,6 +210,7 @@ function settingsOf(cfg: OutputOf<typeof SECRET_CFG>): Settings {
       serviceAccount: cfg.service_account,
       mountedAt: undefined,
     },
+    cache: CACHE,
     legacy: true,
   }
 }

@@ -3,8 +3,22 @@
  * original's. These interfaces are the reference manual; `schema.ts` is held against them by type.
  */
 
-/** Milliseconds, or a Go duration such as `"10s"` or `"1h30m"`. */
-export type Duration = number | string
+import type { Duration } from '../lib/duration.ts'
+import type { AuthConfig } from './auth-types.ts'
+
+export type { Duration } from '../lib/duration.ts'
+export type {
+  AppRoleAuth,
+  AuthConfig,
+  CustomAuth,
+  CustomLogin,
+  GcpAuth,
+  IssuedToken,
+  JwtAuth,
+  KubernetesAuth,
+  LoginEndpoint,
+  TokenAuth,
+} from './auth-types.ts'
 
 /** Settings of a SecretManager. Constructing with them does no I/O and reads no environment. */
 export interface SecretManagerConfig {
@@ -16,13 +30,38 @@ export interface SecretManagerConfig {
   readonly startup?: StartupConfig | undefined
   readonly vault: VaultConfig
   readonly kubernetes?: KubernetesConfig | undefined
+  readonly cache?: CacheConfig | undefined
+}
+
+/**
+ * How long a dictionary is kept in memory. Nothing is refreshed that nobody reads: an idle service
+ * asks nothing.
+ */
+export interface CacheConfig {
+  /**
+   * Age from which a read has the dictionary refreshed in the background, while it serves what it has.
+   * Default 5 min, or {@link keepAtMost} where that is shorter; at most 24 h. 0 asks the servers in
+   * every read, as the Python original does, and is the default with its configuration.
+   */
+  readonly refreshAfter?: Duration | undefined
+  /**
+   * Longest time that a dictionary is served while it cannot be refreshed. Default 24 h, at most 30
+   * days; 0 serves nothing that was not just read. Counted by the monotonic clock: while the machine
+   * sleeps it stands still.
+   */
+  readonly keepAtMost?: Duration | undefined
+  /**
+   * What becomes of a kept dictionary when Vault or the API server refuses it or its object is gone:
+   * `keepStale` (default) serves it until {@link keepAtMost}, `drop` forgets it at once.
+   */
+  readonly onDenied?: 'keepStale' | 'drop' | undefined
 }
 
 /** How a start behaves while a server is away. */
 export interface StartupConfig {
   /**
    * Longest time that reads retry before the first of them has succeeded: a power cut starts pods
-   * before somebody unseals Vault. Default 30 s. Later reads retry for 15 s.
+   * before somebody unseals Vault. Default 30 s, at most 30 days. Later reads retry for 15 s.
    */
   readonly wait?: Duration | undefined
 }
@@ -45,7 +84,7 @@ export interface VaultConfig {
   readonly proxy?: string | undefined
   /** Mount path of the Transit engine. Default `transit`. */
   readonly transitMount?: string | undefined
-  readonly auth: KubernetesAuth
+  readonly auth: AuthConfig
   /**
    * Further `host:port` that a standby may redirect to with the token. Default none: one redirect to
    * another path of the same host is followed, nothing else.
@@ -61,26 +100,6 @@ export interface VaultConfig {
  * or PEM text.
  */
 export type CaCert = true | string | { readonly directory: string } | { readonly pem: string }
-
-/**
- * Login with the Kubernetes ServiceAccount.
- *
- * @see https://developer.hashicorp.com/vault/api-docs/auth/kubernetes
- */
-export interface KubernetesAuth {
-  readonly method: 'kubernetes'
-  /** Role of the auth mount. */
-  readonly role: string
-  /** Mount path of the auth method. Default `kubernetes`. */
-  readonly mount?: string | undefined
-  /**
-   * Audience of the JWT. Default `vault`, so that whoever receives it cannot replay it against the
-   * API server. A token file with another audience is refused.
-   */
-  readonly audience?: string | undefined
-  /** Path of a projected ServiceAccount token, read anew for each login. Absent: one is requested by TokenRequest. */
-  readonly jwtFile?: string | undefined
-}
 
 /** How to reach the Kubernetes API. In a pod whose token is mounted, the pod's own access is used and no kubeconfig is read. */
 export interface KubernetesConfig {
@@ -114,7 +133,13 @@ export interface SecretCfg {
   readonly ca_cert?: boolean | string | undefined
 }
 
-/** Where a configuration is put together from: flags win over the environment, the environment over the file. */
+/**
+ * Where a configuration is put together from: flags win over the environment, the environment over the
+ * file. The auth method alone is the file's before it is that of `VAULT_AUTH_METHOD`, and credentials
+ * in the environment (`VAULT_TOKEN`, `VAULT_ROLE_ID`, `VAULT_SECRET_ID`, each also with `_FILE`) count
+ * for their own method only: a stray one changes nothing. Nobody names a method: a role means
+ * `kubernetes`, a role_id `approle`, a token `token`.
+ */
 export interface LoadConfigOptions {
   /** Path of a file in either shape: YAML where it ends in `.yaml` or `.yml`, else JSON. Default none. */
   readonly file?: string | undefined

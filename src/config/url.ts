@@ -1,9 +1,19 @@
-/** Addresses: of Vault, of a proxy, of a host that a redirect may name. */
+/** Addresses: of Vault, of IAM Credentials, of a proxy, of a host that a redirect may name. */
 import { isLoopback, isPathSegments } from '../lib/names.ts'
 import type { Reading } from './check.ts'
 import { trimSlashes } from './rules.ts'
 
-const ADDRESS = 'such as https://vault.example:8200'
+/** An address as we ask for it: an example, and what else is said of credentials in it. */
+interface Asked {
+  readonly example: string
+  readonly instead: string
+}
+
+const VAULT: Asked = {
+  example: 'such as https://vault.example:8200',
+  instead: ': how to log in is said in vault.auth',
+}
+const IAM: Asked = { example: 'such as https://iamcredentials.googleapis.com', instead: '' }
 
 /**
  * Reads the base address of Vault. Spaces around it and slashes at its end are forgiven: people copy
@@ -11,14 +21,14 @@ const ADDRESS = 'such as https://vault.example:8200'
  * `http://2130706433` is seen to be 127.0.0.1.
  */
 export function readVaultUrl(value: unknown): Reading<string> {
-  if (typeof value !== 'string') return { says: `must be an address ${ADDRESS}` }
-  const parts = split(value.trim())
-  if (parts === undefined) return { says: `must begin with https://, ${ADDRESS}` }
-  const says = vaultUrlProblem(parts)
-  if (says !== undefined) return { says }
-  const { origin, pathname } = new URL(value.trim())
-  const prefix = trimSlashes(pathname)
-  return { value: prefix === '' ? origin : `${origin}/${prefix}` }
+  return readBase(value, VAULT)
+}
+
+/** Reads the base address of Google's IAM Credentials in the same way; plain http only to this host. */
+export function readIamEndpoint(value: unknown): Reading<string> {
+  const reading = readBase(value, IAM)
+  if ('says' in reading || !isPlainHttpAbroad(reading.value)) return reading
+  return { says: 'must begin with https:// (plain http only to this host)' }
 }
 
 /** Whether a checked `url` would carry tokens in the clear over a network. */
@@ -47,6 +57,17 @@ export function readHostPort(value: unknown): Reading<string> {
   return { value: `${hostname}:${port || '443'}` }
 }
 
+function readBase(value: unknown, asked: Asked): Reading<string> {
+  if (typeof value !== 'string') return { says: `must be an address ${asked.example}` }
+  const parts = split(value.trim())
+  if (parts === undefined) return { says: `must begin with https://, ${asked.example}` }
+  const says = baseProblem(parts, asked)
+  if (says !== undefined) return { says }
+  const { origin, pathname } = new URL(value.trim())
+  const prefix = trimSlashes(pathname)
+  return { value: prefix === '' ? origin : `${origin}/${prefix}` }
+}
+
 interface Parts {
   readonly authority: string
   readonly rest: string
@@ -60,10 +81,9 @@ function split(text: string): Parts | undefined {
   return authority === undefined || rest === undefined ? undefined : { authority, rest }
 }
 
-function vaultUrlProblem({ authority, rest }: Parts): string | undefined {
+function baseProblem({ authority, rest }: Parts, { instead }: Asked): string | undefined {
   if (!isVisible(authority + rest)) return 'must be visible ASCII text without spaces'
-  if (authority.includes('@'))
-    return 'must not hold credentials: how to log in is said in vault.auth'
+  if (authority.includes('@')) return `must not hold credentials${instead}`
   if (/[?#]/.test(rest)) return 'must not have a query or a fragment'
   if (!isAuthority(authority) || !URL.canParse(`https://${authority}`)) {
     return 'must name a host that exists, and a port up to 65535'

@@ -92,7 +92,8 @@ const REQUEST = '5e1c6f0e-3b0a-4a52-9d57-6a1f0c8e2b41'
 
 /** ServiceAccount prod/web with a JWT for the API server, at a role that demands audience `vault`. */
 async function errorOfReadme(): Promise<string> {
-  const stack = createStack()
+  const clock = (): number => Date.UTC(2026, 10, 24, 8)
+  const stack = createStack({ clock })
   const plan = await provisionStack(stack, 'native', { namespace: 'prod', serviceAccount: 'web' })
   const ciphertext = await encryptRaw(stack.vaultWire, plan, '{}')
   await putObject(stack.kubernetesWire, plan, { name: 'web', data: { 'secrets.json': ciphertext } })
@@ -107,7 +108,11 @@ async function errorOfReadme(): Promise<string> {
   const args = ['read', 'web', '--key', 'secrets.json', '--transit-key', 'app', '--role', 'app']
   const servers = ['--vault-url', VAULT_ORIGIN, '--audience', 'https://kubernetes.default.svc']
   const { stderr } = await run([...args, ...servers], {
-    runtime: { ...podRuntime(systemRuntime(network), pod), randomId: () => REQUEST },
+    runtime: {
+      ...podRuntime(systemRuntime(network), pod),
+      randomId: () => REQUEST,
+      wallClock: clock,
+    },
     width: 80,
   })
   return stderr

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import * as v from 'valibot'
 import { describe, expect, test } from 'vitest'
-import { parseDefinition } from '../../src/config/definition.ts'
+import { definitionOf, parseDefinition, positionalDefinition } from '../../src/config/definition.ts'
 import { messageOf, problemsOf } from './problems-of.ts'
 
 const DEFINITION = { secretName: 'app', readKey: 'secrets.json', transitKey: 'app', format: 'raw' }
@@ -79,5 +79,151 @@ describe('parseDefinition', () => {
       },
     )
     expect(messageOf(() => parseDefinition(having({ schema })))).toContain('must be plain data')
+  })
+})
+
+describe('definitionOf', () => {
+  const OLD = {
+    secret_name: 'app',
+    namespace: 'prod',
+    read_type: 'SECRET',
+    read_key: 'secrets.json',
+    transit_key: 'app',
+    comment: 'ours',
+  }
+
+  test.each([
+    ['native', DEFINITION],
+    ['with everything', having({ namespace: 'a', readType: 'SECRET', schema: v.object({}) })],
+    ['old', OLD],
+    ['without a prototype', Object.assign(Object.create(null), DEFINITION)],
+    ['frozen', Object.freeze({ ...DEFINITION })],
+  ])('reads an unchanged object once: %s', (_name, input) => {
+    const first = definitionOf(input)
+    expect(first).toEqual(parseDefinition(input))
+    expect(definitionOf(input)).toBe(first)
+  })
+
+  test('two objects that say the same are two', () => {
+    expect(definitionOf({ ...DEFINITION })).not.toBe(definitionOf({ ...DEFINITION }))
+  })
+
+  type Change = (input: Record<string, unknown>) => unknown
+  const changes: readonly (readonly [string, Change])[] = [
+    ['a value', (input) => (input['readKey'] = 'other.json')],
+    ['a value added', (input) => (input['namespace'] = 'other')],
+    ['a value taken away', (input) => delete input['readType']],
+    ['a schema', (input) => (input['schema'] = v.object({}))],
+    [
+      'a value that is not listed',
+      (input) => Object.defineProperty(input, 'namespace', { value: 'other' }),
+    ],
+  ]
+  test.each(changes)('reads a changed object anew: %s', (_name, change) => {
+    const input: Record<string, unknown> = { ...DEFINITION, readType: 'CONFIG_MAP' }
+    const before = definitionOf(input)
+    change(input)
+    const after = definitionOf(input)
+    expect(after).not.toEqual(before)
+    expect(after).toEqual(parseDefinition(input))
+    expect(definitionOf(input)).toBe(after)
+  })
+
+  const spoils: readonly (readonly [string, Change, string])[] = [
+    ['a wrong value', (input) => (input['readKey'] = '..'), 'readKey must be a data key'],
+    ['a stranger', (input) => (input['zzz'] = 1), 'zzz is not a known setting'],
+    [
+      'a stranger in the place of nothing',
+      (input) => {
+        delete input['namespace']
+        input['zzz'] = undefined
+      },
+      'zzz is not a known setting',
+    ],
+    ['a key of the other shape', (input) => (input['read_key'] = 'a'), 'secret_name is required'],
+    [
+      'a value that throws',
+      (input) =>
+        Object.defineProperty(input, 'readKey', {
+          get: () => {
+            throw new Error('x')
+          },
+        }),
+      'must be plain data',
+    ],
+  ]
+  test.each(spoils)('refuses what an object became: %s', (_name, spoil, problem) => {
+    const input: Record<string, unknown> = { ...DEFINITION, namespace: undefined }
+    definitionOf(input)
+    spoil(input)
+    expect(messageOf(() => definitionOf(input))).toContain(problem)
+    expect(messageOf(() => definitionOf(input))).toContain(problem)
+  })
+
+  test('a getter that changes its mind is asked each time', () => {
+    let at = 0
+    const input = { ...DEFINITION, secretName: 'x' }
+    Object.defineProperty(input, 'secretName', { get: () => `app-${at++}`, enumerable: true })
+    const names = [definitionOf(input), definitionOf(input)].map((each) => each.secretName)
+    expect(new Set(names).size).toBe(2)
+  })
+
+  test('Q12: what parseDefinition refuses is refused, and nothing else happens', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(messageOf(() => definitionOf(proxy))).toContain('must be plain data')
+    fc.assert(
+      fc.property(fc.anything({ withNullPrototype: true }), (junk) => {
+        const message = messageOf(() => parseDefinition(junk))
+        expect(messageOf(() => definitionOf(junk))).toBe(message)
+      }),
+    )
+  })
+})
+
+describe('positionalDefinition', () => {
+  const FIVE = ['matrix-secrets', 'default', 'SECRET', 'secrets.json', 'aes256-key'] as const
+
+  test('reads the same five values once', () => {
+    const first = positionalDefinition(...FIVE)
+    expect(first).toEqual({
+      secretName: 'matrix-secrets',
+      namespace: 'default',
+      readType: 'SECRET',
+      readKey: 'secrets.json',
+      transitKey: 'aes256-key',
+      format: 'raw',
+      schema: undefined,
+    })
+    expect(positionalDefinition(...FIVE)).toBe(first)
+  })
+
+  test.each([0, 1, 2, 3, 4])('another value at %i is another definition', (at) => {
+    const first = positionalDefinition(...FIVE)
+    const other = at === 2 ? 'CONFIG_MAP' : 'other'
+    const [a, b, c, d, e] = FIVE.map((value, index) => (index === at ? other : value))
+    const second = positionalDefinition(a, b, c, d, e)
+    expect(second).not.toEqual(first)
+    expect(positionalDefinition(a, b, c, d, e)).toBe(second)
+    expect(positionalDefinition(...FIVE)).toBe(first)
+  })
+
+  test('G1: what is wrong is said, time and again', () => {
+    for (const key of [null, undefined, '..', 7]) {
+      const act = (): unknown => positionalDefinition('a', 'b', 'SECRET', key, 'e')
+      expect(messageOf(act)).toContain('read_key')
+      expect(messageOf(act)).toContain('read_key')
+    }
+  })
+
+  test('what is kept is bounded: after a thousand others it is read anew', () => {
+    const first = positionalDefinition(...FIVE)
+    for (let at = 0; at < 1000; at++) {
+      positionalDefinition(`s${at}`, 'default', 'SECRET', 'a', 'b')
+    }
+    const second = positionalDefinition(...FIVE)
+    expect(second).toEqual(first)
+    expect(second).not.toBe(first)
+    expect(positionalDefinition(...FIVE)).toBe(second)
   })
 })

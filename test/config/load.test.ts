@@ -51,7 +51,7 @@ describe('loadConfig: precedence', () => {
 
   test('what is not said elsewhere stays as the file has it', async () => {
     const env = { VAULT_ADDR: 'https://env.example:8200' }
-    expect((await settings({ json: NATIVE, env })).vault.auth.role).toBe('role-file')
+    expect((await settings({ json: NATIVE, env })).vault.auth).toMatchObject({ role: 'role-file' })
   })
 
   test('without a file the environment is enough', async () => {
@@ -184,7 +184,7 @@ describe('loadConfig: variables', () => {
     const env = { NAMESPACE: 'stray', ROLE: 'stray', SERVICE_ACCOUNT: 'stray', CA_CERT: '/stray' }
     expect(await load({ json: OLD, env })).toEqual(OLD)
     const { kubernetes, vault } = await settings({ json: NATIVE, env })
-    expect(vault.auth.role).toBe('role-file')
+    expect(vault.auth).toMatchObject({ role: 'role-file' })
     expect(kubernetes).toMatchObject({ namespace: 'stray', serviceAccount: 'stray' })
   })
 })

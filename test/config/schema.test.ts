@@ -38,6 +38,7 @@ describe('parseConfig', () => {
         serviceAccount: undefined,
         mountedAt: undefined,
       },
+      cache: { refreshAfterMs: 300_000, keepAtMostMs: 86_400_000, onDenied: 'keepStale' },
       legacy: false,
     })
   })
@@ -73,6 +74,7 @@ describe('parseConfig', () => {
         serviceAccount: 'app',
         mountedAt: '/secrets',
       },
+      cache: { refreshAfter: '1m', keepAtMost: '168h', onDenied: 'drop' },
     }
     expect(parseConfig(config)).toEqual({
       attempt: { connectTimeoutMs: 8000, timeoutMs: 20_000 },
@@ -92,6 +94,7 @@ describe('parseConfig', () => {
         redirectHosts: ['vault-1.example:8200', '[fd00::1]:8200', '127.0.0.1:443'],
       },
       kubernetes: config.kubernetes,
+      cache: { refreshAfterMs: 60_000, keepAtMostMs: 604_800_000, onDenied: 'drop' },
       legacy: false,
     })
   })
@@ -114,10 +117,36 @@ describe('parseConfig', () => {
     expect(parseConfig({ timeout, vault: VAULT }).attempt.connectTimeoutMs).toBe(connectTimeoutMs)
   })
 
+  test.each([
+    [{}, 300_000, 86_400_000],
+    [{ refreshAfter: 0 }, 0, 86_400_000],
+    [{ refreshAfter: '24h' }, 86_400_000, 86_400_000],
+    [{ keepAtMost: '1m' }, 60_000, 60_000],
+    [{ keepAtMost: 0 }, 0, 0],
+    [{ keepAtMost: '720h' }, 300_000, 2_592_000_000],
+    [{ refreshAfter: '1m', keepAtMost: '1m' }, 60_000, 60_000],
+    [{ onDenied: 'keepStale' }, 300_000, 86_400_000],
+  ])('cache %j: refreshed after %d ms, kept for %d', (cache, refreshAfterMs, keepAtMostMs) => {
+    const onDenied = 'keepStale'
+    expect(parseConfig({ vault: VAULT, cache }).cache).toEqual({
+      refreshAfterMs,
+      keepAtMostMs,
+      onDenied,
+    })
+  })
+
+  test.each([
+    [0, 0],
+    ['720h', 2_592_000_000],
+  ])('startup.wait %j is %d ms', (wait, ms) => {
+    expect(parseConfig({ vault: VAULT, startup: { wait } }).startupWaitMs).toBe(ms)
+  })
+
   test('a setting written as undefined is not written', () => {
     const config = {
       timeout: undefined,
       kubernetes: undefined,
+      cache: undefined,
       vault: { ...VAULT, caCert: undefined },
     }
     expect(parseConfig(config)).toEqual(parseConfig({ vault: VAULT }))
@@ -233,10 +262,37 @@ describe('G1: what is wrong is said with its path', () => {
     ['no url', { vault: { auth: AUTH } }, 'vault.url is required and must be an address'],
     ['no role', withVault({ auth: { method: 'kubernetes' } }), 'vault.auth.role is required and'],
     ['another source', { source: 'file', vault: VAULT }, 'source must be "kubevault"'],
-    ['another method', withAuth({ method: 'jwt' }), 'vault.auth.method must be "kubernetes"'],
+    ['another method', withAuth({ method: 'ldap' }), 'vault.auth.method must be kubernetes, jwt'],
+    ['no auth', { vault: { url: VAULT.url } }, 'vault.auth is required and must be an object'],
+    ['auth an array', withVault({ auth: [] }), 'vault.auth must be an object'],
     ['a timeout of 0', { timeout: 0, vault: VAULT }, 'timeout must be milliseconds'],
     ['a timeout without unit', { timeout: '10', vault: VAULT }, 'timeout must be milliseconds, or'],
-    ['a wait of days', { startup: { wait: '25h' }, vault: VAULT }, 'startup.wait must be milli'],
+    ['a timeout of days', { timeout: '25h', vault: VAULT }, ', from 1 ms to 24 h'],
+    ['a wait of months', { startup: { wait: '721h' }, vault: VAULT }, ', at most 30 days'],
+    ['a cache as text', { cache: '5m', vault: VAULT }, 'cache must be an object'],
+    ['a refresh of days', { cache: { refreshAfter: '25h' }, vault: VAULT }, ', at most 24 h'],
+    ['a negative age', { cache: { keepAtMost: -1 }, vault: VAULT }, 'cache.keepAtMost must be'],
+    ['an age of months', { cache: { keepAtMost: '721h' }, vault: VAULT }, ', at most 30 days'],
+    [
+      'a refresh after the end',
+      { cache: { refreshAfter: '2m', keepAtMost: '1m' }, vault: VAULT },
+      'cache.refreshAfter must not be longer than cache.keepAtMost',
+    ],
+    [
+      'a wrong age is no short one',
+      { cache: { refreshAfter: '2m', keepAtMost: 'x' }, vault: VAULT },
+      'valid: cache.keepAtMost must be milli',
+    ],
+    [
+      'another wish',
+      { cache: { onDenied: 'keep' }, vault: VAULT },
+      'cache.onDenied must be keepStale or drop',
+    ],
+    [
+      'a typo within',
+      { cache: { refreshafter: 1 }, vault: VAULT },
+      'cache.refreshafter is not a known setting: did you mean refreshAfter?',
+    ],
     ['a mount with ..', withAuth({ mount: 'a/../b' }), 'vault.auth.mount must be the mount path'],
     ['an empty mount', withVault({ transitMount: '/' }), 'vault.transitMount must be the mount'],
     ['a role as path', withAuth({ role: 'a/b' }), 'vault.auth.role must be the name of a role'],
@@ -299,7 +355,6 @@ describe('G1: what is wrong is said with its path', () => {
       'timeout',
       'vault.auth.method',
       'vault.auth.mont',
-      'vault.auth.role',
       'vault.clientKey',
       'vault.url',
     ])
@@ -363,6 +418,9 @@ const nearlySound = fc
       'vault.auth',
       'vault.auth.role',
       'vault.redirectHosts',
+      'vault.auth.method',
+      'cache',
+      'cache.keepAtMost',
       'kubernetes',
       'kubernetes.namespace',
       'startup',
@@ -374,7 +432,7 @@ const nearlySound = fc
     ),
   )
   .map(([path, value]) => {
-    const config = { timeout: 1, vault: { ...VAULT, auth: { ...AUTH } }, kubernetes: {} }
+    const config = { timeout: 1, vault: { ...VAULT, auth: { ...AUTH } }, kubernetes: {}, cache: {} }
     const keys = path.split('.')
     const last = keys.pop() ?? ''
     const within = keys.reduce<object>((above, key) => Reflect.get(above, key), config)
@@ -467,13 +525,14 @@ describe('canary', () => {
         transitMount: bad,
         redirectHosts: [bad],
         allowInsecureHttp: bad,
-        auth: { method: bad, role: bad, mount: bad, audience: bad, token: CANARY },
+        auth: { method: 'kubernetes', role: bad, mount: bad, audience: bad, token: CANARY },
       },
+      cache: { refreshAfter: bad, keepAtMost: bad, onDenied: bad },
       kubernetes: { namespace: bad, serviceAccount: bad, context: [CANARY], mountedAt: '' },
     }
     const message = messageOf(() => parseConfig(config))
     expect(message).not.toContain(CANARY)
-    expect(message.split('; ')).toHaveLength(21)
+    expect(message.split('; ')).toHaveLength(23)
   })
 })
 

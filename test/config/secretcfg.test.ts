@@ -50,6 +50,7 @@ describe("the original's secretcfg.json", () => {
         serviceAccount: 'default',
         mountedAt: undefined,
       },
+      cache: { refreshAfterMs: 0, keepAtMostMs: 86_400_000, onDenied: 'keepStale' },
       legacy: true,
     })
   })
@@ -105,6 +106,7 @@ describe("the original's secretcfg.json", () => {
       'vault_uri is not a known setting: did you mean vault_url?',
     ],
     ['a native key', { kubernetes: {} }, 'kubernetes belongs to the native shape'],
+    ['a native cache', { cache: {} }, 'cache belongs to the native shape'],
   ])('%s is refused', (_name, changes, problem) => {
     const [first, ...more] = problemsOf(() => parseConfig(cfg(changes)))
     expect(first).toContain(problem)
