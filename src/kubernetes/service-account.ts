@@ -3,7 +3,7 @@ import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.
 import type { Allowance } from '../http/budget.ts'
 import { readClaims, type JwtClaims } from '../lib/jwt.ts'
 import type { Runtime } from '../runtime.ts'
-import type { JwtSource } from '../vault/login.ts'
+import type { JwtSource } from '../vault/jwt-login.ts'
 import type { KubernetesClient, TokenRequestSpec } from './client.ts'
 
 /** Reads of a token file that is being replaced. */

@@ -22,11 +22,34 @@ export function vaultError(
   const text = errorText(reply)
   const facts = { status, requestId: correlationId, retryAfterMs: waitAskedFor(backend, answer) }
   const sentence = KNOWN.find((known) => text.includes(known)) ?? ''
-  if (refused && (status === 400 || status === 403)) return refused(sentence, facts)
+  if (refused && (status === 400 || status === 403)) {
+    return refused({ sentence, facts, skewMs: skewMs(backend, answer) })
+  }
   const code = codeOf(status, text)
   const what = `vault at ${backend.url} ${REASONS[code] ?? 'refused'} ${path} (${status})`
   const message = sentence === '' ? what : `${what}: ${sentence}`
   return new SecretManagerError(code, message, { ...hintFor(code, path, text), ...facts })
+}
+
+/** The `Date` of an answer has seconds; half of one is the best guess. See RFC 9110 §6.6.1 */
+function skewMs({ runtime }: Backend, { headers }: Answer): number | undefined {
+  const date = Date.parse(headers['date'] ?? '')
+  return Number.isNaN(date) ? undefined : runtime.wallClock() - (date + 500)
+}
+
+/** What one failed item of a Transit batch stands for: told as the refusal of a request of its own. */
+export function transitItemError(
+  { url }: Backend,
+  path: string,
+  text: string,
+  requestId: string | undefined,
+): SecretManagerError {
+  const code = TRANSIT.find(([sentence]) => text.includes(sentence))?.[1] ?? 'SM_VAULT_REJECTED'
+  const status = 400
+  return new SecretManagerError(code, `vault at ${url} refused ${path} (${status})`, {
+    status,
+    requestId,
+  })
 }
 
 const REASONS: Partial<Record<ErrorCode, string>> = {
@@ -84,7 +107,7 @@ function deniedHint(path: string): string {
   return `grant it in a policy of the role: path "${path}" { capabilities = ["${capability}"] }`
 }
 
-/** Sentences that say more than the status does; they hold no data. */
+/** Sentences that say more than the status does; they hold no data. The first that fits counts. */
 const KNOWN = [
   'service account name not authorized',
   'namespace not authorized',
@@ -95,6 +118,42 @@ const KNOWN = [
   'no handler for route',
   'namespace not found',
   'claim "iss" is invalid',
+  // auth/jwt
+  'no audiences bound to the role',
+  'invalid subject (sub) claim',
+  'invalid issuer (iss) claim',
+  'token not yet valid',
+  'token issued in the future',
+  'no known key successfully validated the token signature',
+  'failed to verify id token signature',
+  'error configuring token validator',
+  'does not match any associated bound claim values',
+  'error validating claims',
+  'not found in token',
+  'oidc role_type is not allowed',
+  'could not load configuration',
+  'could not be found',
+  // auth/approle
+  'invalid role or secret ID',
+  'missing secret_id',
+  'CIDR restrictions on the secret ID',
+  'CIDR restrictions on the role',
+  // auth/gcp
+  'JWT is expired',
+  'JWT must expire in',
+  'JWTs expire within',
+  "JWT claim 'aud' must end in",
+  'is not authorized for role',
+  'is not in bound service accounts',
+  'not in bound projects',
+  'instance missing bound label',
+  'instance not in bound zones',
+  'instance not in bound regions',
+  'instance is not part of instance groups',
+  'expected JWT to have claims with GCE metadata',
+  'unable to get public key',
+  // sys/wrapping
+  'wrapping token is not valid or does not exist',
   'connection refused',
   'i/o timeout',
 ]

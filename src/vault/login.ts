@@ -1,89 +1,68 @@
-/**
- * Logins: each a function from a client to the token that Vault gave.
- *
- * @see https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#login
- */
-import { isSecretManagerError, SecretManagerError, type ErrorFacts } from '../errors.ts'
+/** What a login is, and what all logins share: the request, and how its answer is read. */
+import { isSecretManagerError, SecretManagerError, withFacts } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
-import { readClaims } from '../lib/jwt.ts'
-import { recordField, stringField, type VaultClient, type VaultReply } from './client.ts'
+import { isRecord } from '../lib/record.ts'
+import {
+  recordField,
+  stringField,
+  type VaultClient,
+  type VaultReply,
+  type VaultRequest,
+} from './client.ts'
+import { isHeaderSafe } from './given.ts'
 
-/** A token that Vault gave. */
+/** A token to use. */
 export interface VaultAuth {
   readonly token: string
   /** Monotonic time when the login was sent: its life is counted from there. */
   readonly sentAt: number
+  /** `Infinity` where nobody knows: it is used until Vault refuses it. */
   readonly ttlMs: number
-  readonly type: 'service' | 'batch'
+  /** `given`: somebody else's, so it is not revoked. */
+  readonly type: 'service' | 'batch' | 'given'
+  readonly renewable: boolean
 }
 
 /** Proves who we are. Called once per token; the caller bounds how often. */
 export type Login = (client: VaultClient, allowance: Allowance) => Promise<VaultAuth>
 
 /**
- * Gives a ServiceAccount JWT.
+ * Sends a login, or the renewal of a token, and reads the token that it gives.
  *
- * @param refused - the JWT that Vault just refused; another one is wanted, if there is any
+ * @throws {@link SecretManagerError} SM_AUTH_BAD_LEASE, SM_AUTH_DENIED where a second factor is demanded,
+ * SM_VAULT_*, and what `request.refused` makes of a 400 or 403
  */
-export type JwtSource = (allowance: Allowance, refused: string | undefined) => Promise<string>
-
-/** Settings of the kubernetes auth method. */
-export interface KubernetesLogin {
-  readonly mount: string
-  readonly role: string
-}
-
-/**
- * Logs in with a ServiceAccount JWT.
- *
- * @returns a login that rejects with SM_AUTH_DENIED when Vault refuses the JWT, and one other where there is one
- */
-export function kubernetesLogin(settings: KubernetesLogin, jwtSource: JwtSource): Login {
-  return async (client, allowance) => {
-    const jwt = await jwtSource(allowance, undefined)
-    try {
-      return await loginWith(client, allowance, settings, jwt)
-    } catch (error) {
-      if (!isSecretManagerError(error) || error.code !== 'SM_AUTH_DENIED') throw error
-      // The kubelet may have replaced the file, or a kept JWT may have been revoked with its pod.
-      const other = await jwtSource(allowance, jwt)
-      if (other === jwt) throw error
-      await allowance.admit('vault', error)
-      return loginWith(client, allowance, settings, other)
-    }
+export async function authenticate(
+  client: VaultClient,
+  allowance: Allowance,
+  request: Omit<VaultRequest, 'method'>,
+): Promise<VaultAuth> {
+  const { reply, sentAt } = await client.exchange(allowance, { method: 'POST', ...request })
+  try {
+    return readAuth(reply, sentAt, request.path)
+  } catch (error) {
+    // As a call does: who must know whether anything was sent can tell by it.
+    throw isSecretManagerError(error)
+      ? withFacts(error, { elapsedMs: allowance.elapsedMs() })
+      : error
   }
 }
 
-async function loginWith(
-  client: VaultClient,
-  allowance: Allowance,
-  settings: KubernetesLogin,
-  jwt: string,
-): Promise<VaultAuth> {
-  const path = `auth/${settings.mount}/login`
-  const body = { role: settings.role, jwt }
-  const refused = (sentence: string, facts: ErrorFacts): SecretManagerError =>
-    denied(settings, jwt, sentence, facts)
-  const { reply, sentAt } = await client.exchange(allowance, {
-    method: 'POST',
-    path,
-    body,
-    refused,
-  })
-  return readAuth(reply, sentAt, path)
-}
-
-/** Reads `auth` of a login's answer. */
+/**
+ * Reads `auth` of a login's answer.
+ *
+ * @see https://developer.hashicorp.com/vault/docs/concepts/tokens#token-types
+ */
 function readAuth(reply: VaultReply, sentAt: number, path: string): VaultAuth {
+  const auth = recordField(reply, 'auth')
+  if (isRecord(auth['mfa_requirement'])) throw secondFactor(path)
   const token = stringField(reply, 'auth', 'client_token', path)
-  // It will stand in a header.
-  if (!/^[\x21-\x7e]+$/.test(token)) {
+  if (!isHeaderSafe(token)) {
     throw new SecretManagerError(
       'SM_VAULT_BAD_RESPONSE',
       `the answer to ${path} has no usable token`,
     )
   }
-  const auth = recordField(reply, 'auth')
   const seconds = auth['lease_duration']
   // 0 once meant "never expires" (CVE-2021-32923); here it means nothing.
   if (typeof seconds !== 'number' || !(seconds > 0) || !Number.isFinite(seconds)) {
@@ -92,49 +71,14 @@ function readAuth(reply: VaultReply, sentAt: number, path: string): VaultAuth {
       `the answer to ${path} has no positive lease_duration`,
     )
   }
-  return {
-    token,
-    sentAt,
-    ttlMs: seconds * 1000,
-    type: auth['token_type'] === 'batch' ? 'batch' : 'service',
-  }
+  const type = auth['token_type'] === 'batch' ? 'batch' : 'service'
+  const renewable = type === 'service' && auth['renewable'] === true
+  return { token, sentAt, ttlMs: seconds * 1000, type, renewable }
 }
 
-/** Says what Vault does not: which role, which identity, which audience, and what to compare. */
-function denied(
-  { mount, role }: KubernetesLogin,
-  jwt: string,
-  sentence: string,
-  facts: ErrorFacts,
-): SecretManagerError {
-  const claims = readClaims(jwt)
-  const who = claims?.sub ?? 'an unreadable JWT'
-  const audience = claims?.aud.join(', ') || 'none'
-  const reason = sentence === '' ? '' : `: ${sentence}`
-  const message =
-    `vault denied auth/${mount}/login for role "${role}" (${facts.status ?? 0})${reason}` +
-    `; the JWT is of ${who} with audience ${audience}`
-  return new SecretManagerError('SM_AUTH_DENIED', message, {
-    ...facts,
-    hint: deniedHint(mount, role, sentence),
+/** @see https://developer.hashicorp.com/vault/docs/auth/login-mfa for `mfa_requirement` */
+function secondFactor(path: string): SecretManagerError {
+  return new SecretManagerError('SM_AUTH_DENIED', `vault demands a second factor for ${path}`, {
+    hint: 'a service has none: exempt this mount or role from login MFA, vault list identity/mfa/login-enforcement',
   })
-}
-
-function deniedHint(mount: string, role: string, sentence: string): string {
-  const read = `vault read auth/${mount}/role/${role}`
-  switch (sentence) {
-    case 'invalid audience (aud) claim':
-      return `audience of the role and of the JWT differ: ${read}, then set vault.auth.audience or mount a token with that audience`
-    case 'service account name not authorized':
-      return `the ServiceAccount is not among bound_service_account_names of the role: ${read}`
-    case 'namespace not authorized':
-      return `the namespace is not among bound_service_account_namespaces of the role: ${read}`
-    case 'invalid role name':
-      return `the role does not exist there: vault list auth/${mount}/role`
-    default:
-      return (
-        `Vault gives no reason. Check in this order: the mount exists (vault auth list); the JWT is of the cluster that vault read auth/${mount}/config names ` +
-        `and not expired; its token_reviewer_jwt is valid and may create tokenreviews (ClusterRole system:auth-delegator); ${read}`
-      )
-  }
 }

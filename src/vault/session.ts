@@ -1,42 +1,52 @@
 /**
- * The life of one Vault token: got when first needed, shared by all, used until it is about to expire.
- *
- * Tokens live seconds, so there is no timer and no renewal: a token serves every call until shortly
- * before its end, and the next call after that logs in.
+ * One identity at one Vault: a token that is got when first needed, shared by all, and kept alive while
+ * it is used. What to do when is decided by {@link next}; here it is done.
  */
-import { isSecretManagerError, type SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance, Budget } from '../http/budget.ts'
-import { untilAborted } from '../lib/abort.ts'
-import { SingleFlight } from '../lib/single-flight.ts'
+import { wakefulClock } from '../lib/wakeful-clock.ts'
 import type { Runtime } from '../runtime.ts'
+import { troubleOf, type SessionStatus } from '../status.ts'
+import { eventError, publish } from '../telemetry.ts'
 import type { VaultClient } from './client.ts'
-import type { Login, VaultAuth } from './login.ts'
+import { authenticate, type Login, type VaultAuth } from './login.ts'
+import {
+  next,
+  NO_TOKEN,
+  type HeldToken,
+  type SessionEffect,
+  type SessionEvent,
+  type SessionState,
+  type SessionWork,
+} from './session-state.ts'
 
-interface HeldToken extends VaultAuth {
-  /** Monotonic time after which it must not be used. */
-  readonly usableUntil: number
-  readonly expiresAt: number
+/** What a session works with. */
+export interface SessionParts {
+  readonly client: VaultClient
+  readonly login: Login
+  /** Name of the auth method, for status and events. */
+  readonly method: string
+  readonly budget: Budget
+  readonly runtime: Runtime
 }
-
-/** A service token that would outlive the process by this much is worth a call to revoke it. */
-const REVOKE_ABOVE_MS = 60_000
 
 /** One identity at one Vault. */
 export class Session {
-  readonly #client: VaultClient
-  readonly #login: Login
-  readonly #budget: Budget
-  readonly #runtime: Runtime
-  readonly #flight = new SingleFlight<HeldToken>()
-  #held: HeldToken | undefined
+  readonly #parts: SessionParts
+  readonly #clock: () => number
+  #state: SessionState = NO_TOKEN
+  /** The login under way. */
+  #flight: { readonly token: Promise<HeldToken>; readonly allowance: Allowance } | undefined
+  #cancelTimer: () => void = () => undefined
   /** How the last login failed, or its token was refused: the next login is a retry, and spends from the budget. */
   #retryOf: SecretManagerError | undefined
+  #trouble: { readonly error: SecretManagerError; readonly at: number } | undefined
+  readonly #count = { login: 0, renewal: 0 }
+  #isClosed = false
 
-  constructor(client: VaultClient, login: Login, budget: Budget, runtime: Runtime) {
-    this.#client = client
-    this.#login = login
-    this.#budget = budget
-    this.#runtime = runtime
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    this.#clock = wakefulClock(parts.runtime)
   }
 
   /**
@@ -48,7 +58,7 @@ export class Session {
   async use<T>(allowance: Allowance, operation: (token: string) => Promise<T>): Promise<T> {
     const result = await this.#attempt(allowance, operation)
     // Whatever else a read needs has answered before: only now has the start succeeded.
-    this.#budget.started()
+    this.#parts.budget.started()
     return result
   }
 
@@ -57,77 +67,179 @@ export class Session {
     await this.#token(allowance)
   }
 
+  /** How it is, without a call. */
+  status(): SessionStatus {
+    const { token } = this.#state
+    const now = this.#clock()
+    const isLive = token !== undefined && now < token.usableUntil
+    const leftMs = isLive ? Math.round(token.expiresAt - now) : Infinity
+    return {
+      method: this.#parts.method,
+      state: isLive ? 'live' : 'none',
+      tokenType: isLive ? token.type : undefined,
+      expiresInMs: leftMs === Infinity ? undefined : leftMs,
+      logins: this.#count.login,
+      renewals: this.#count.renewal,
+      trouble: this.#trouble && troubleOf(this.#trouble.error, now - this.#trouble.at),
+    }
+  }
+
   /** Revokes the token where that is worth a call, and forgets it. Never fails: the token expires by itself. */
   async close(allowance: Allowance): Promise<void> {
-    const held = this.#held
-    this.#held = undefined
-    if (!held || held.type === 'batch' || held.expiresAt - this.#runtime.now() <= REVOKE_ABOVE_MS)
-      return
-    const request = {
-      method: 'POST',
-      path: 'auth/token/revoke-self',
-      token: held.token,
-      once: true,
-    } as const
-    await this.#client.request(allowance, request).catch(() => undefined)
+    this.#isClosed = true
+    this.#cancelTimer()
+    const { state, effect } = next(this.#state, { kind: 'closed' }, this.#clock())
+    this.#state = state
+    if (effect.kind !== 'revoke') return
+    const { token } = effect
+    const request = { method: 'POST', path: 'auth/token/revoke-self', token, once: true } as const
+    await this.#parts.client.request(allowance, request).catch(() => undefined)
   }
 
   async #attempt<T>(allowance: Allowance, operation: (token: string) => Promise<T>): Promise<T> {
-    const held = await this.#token(allowance)
+    const { value: token } = await this.#token(allowance)
     try {
-      return await operation(held.token)
+      return await operation(token)
     } catch (error) {
       if (!isSecretManagerError(error) || error.code !== 'SM_VAULT_DENIED') throw error
-      this.#drop(held, error)
+      if (this.#state.token?.value === token) this.#retryOf = error
+      this.#step({ kind: 'refused', token })
       const fresh = await this.#token(allowance)
-      return operation(fresh.token)
+      return operation(fresh.value)
     }
   }
 
-  #token(allowance: Allowance): Promise<HeldToken> {
-    const held = this.#held
-    if (held && this.#runtime.now() < held.usableUntil) return Promise.resolve(held)
-    // The flight has an allowance of its own: who started it may give up, the others still wait.
-    const flight = this.#flight.run(() => this.#logIn())
-    return untilAborted(flight, allowance.signal)
+  /** Who waited for a login that ran out of its own time still has the time that is left to them. */
+  async #token(allowance: Allowance): Promise<HeldToken> {
+    let failure: SecretManagerError | undefined
+    for (;;) {
+      this.#step({ kind: 'wanted' })
+      if (this.#state.token) return this.#state.token
+      const flight = this.#flight
+      if (!flight) throw closed()
+      try {
+        return await allowance.join(flight.token, failure)
+      } catch (error) {
+        if (!isSecretManagerError(error) || !error.retryable) throw error
+        if (!flight.allowance.ranOut() || allowance.ranOut()) throw error
+        failure = error
+      }
+    }
   }
 
-  async #logIn(): Promise<HeldToken> {
-    const allowance = this.#budget.begin()
-    try {
+  #step(event: SessionEvent): void {
+    if (this.#isClosed) return
+    const { state, effect } = next(this.#state, event, this.#clock())
+    this.#state = state
+    this.#perform(effect)
+  }
+
+  #perform(effect: SessionEffect): void {
+    switch (effect.kind) {
+      case 'login':
+        return this.#logIn()
+      case 'renew':
+        return settleAlone(this.#renew(effect.token))
+      case 'wake':
+        this.#cancelTimer()
+        this.#cancelTimer = this.#parts.runtime.after(effect.at - this.#clock(), () => {
+          this.#step({ kind: 'due' })
+        })
+        return undefined
+      case 'revoke':
+      case 'none':
+        return undefined
+    }
+  }
+
+  #logIn(): void {
+    const { client, login, budget } = this.#parts
+    const allowance = budget.begin()
+    const work = this.#work({ work: 'login' }, allowance, async () => {
       if (this.#retryOf) await allowance.admit('vault', this.#retryOf)
-      return await this.#authenticated(allowance)
+      return login(client, allowance)
+    })
+    const token = work.finally(() => {
+      // Only while still current: a slow old run must not clear a newer one.
+      if (this.#flight === flight) this.#flight = undefined
+    })
+    const flight = { token, allowance }
+    this.#flight = flight
+    settleAlone(token)
+  }
+
+  /** @see https://developer.hashicorp.com/vault/api-docs/auth/token#renew-a-token-self */
+  #renew(token: string): Promise<HeldToken> {
+    const { client, budget } = this.#parts
+    const allowance = budget.begin()
+    const request = { path: 'auth/token/renew-self', token, body: {} }
+    return this.#work({ work: 'renewal', token }, allowance, () =>
+      authenticate(client, allowance, request),
+    )
+  }
+
+  /** Has an allowance of its own: who started it may give up, the others still wait. */
+  async #work(what: Work, allowance: Allowance, run: () => Promise<VaultAuth>): Promise<HeldToken> {
+    const started = { at: this.#parts.runtime.now(), byClock: this.#clock() }
+    try {
+      this.#granted(what.work, await run(), started)
+      // Also where it has ended already: whoever waited for it may try it once.
+      if (this.#state.token) return this.#state.token
+    } catch (error) {
+      this.#failed(what, error, started.at)
+      throw error
     } finally {
       allowance.end()
     }
+    throw closed()
   }
 
-  async #authenticated(allowance: Allowance): Promise<HeldToken> {
-    try {
-      const auth = await this.#login(this.#client, allowance)
-      this.#retryOf = undefined
-      this.#held = hold(auth)
-      return this.#held
-    } catch (error) {
-      if (isSecretManagerError(error)) this.#retryOf = error
-      throw error
+  #granted(work: SessionWork, auth: VaultAuth, started: Moment): void {
+    const { runtime, method } = this.#parts
+    const now = runtime.now()
+    this.#count[work] += 1
+    this.#trouble = undefined
+    if (work === 'login') this.#retryOf = undefined
+    const life = auth.ttlMs < Infinity ? { ttlMs: auth.ttlMs } : {}
+    publish(work, () => ({ method, durationMs: now - started.at, ...life }))
+    // Not from now backwards: the machine may have slept between question and answer.
+    const sentAt = started.byClock + auth.sentAt - started.at
+    const grant = { ...auth, sentAt, random: runtime.random() }
+    this.#step({ kind: 'granted', work, grant })
+  }
+
+  /** Whatever it is, the state hears of it: a session that waits for what has ended never recovers. */
+  #failed({ work, token }: Work, error: unknown, startedAt: number): void {
+    const { runtime, method } = this.#parts
+    const known = isSecretManagerError(error) ? error : undefined
+    if (known && known.code !== 'SM_ABORTED') {
+      this.#trouble = { error: known, at: this.#clock() }
+      if (work === 'login') this.#retryOf = known
+      const durationMs = runtime.now() - startedAt
+      publish(work, () => ({ method, durationMs, error: eventError(known) }))
     }
-  }
-
-  /** Only while still current: another call may have replaced it already. */
-  #drop(held: HeldToken, refusal: SecretManagerError): void {
-    if (this.#held !== held) return
-    this.#held = undefined
-    this.#retryOf = refusal
+    const denied = known?.retryable !== true
+    this.#step({ kind: 'failed', work, token, denied, random: runtime.random() })
   }
 }
 
-/**
- * A tenth of its life, and at least a second, is left unused: the request must still arrive in time.
- * Of a token that lives less than two seconds, half.
- */
-function hold(auth: VaultAuth): HeldToken {
-  const expiresAt = auth.sentAt + auth.ttlMs
-  const marginMs = Math.min(Math.max(1000, auth.ttlMs / 10), auth.ttlMs / 2)
-  return { ...auth, expiresAt, usableUntil: expiresAt - marginMs }
+/** What is under way; of a renewal with its token. */
+interface Work {
+  readonly work: SessionWork
+  readonly token?: string
+}
+
+/** A moment by the monotonic clock, and by the session's. */
+interface Moment {
+  readonly at: number
+  readonly byClock: number
+}
+
+/** What came of it is in the state; who waits for it hears it, too. */
+function settleAlone(work: Promise<unknown>): void {
+  work.catch(() => undefined)
+}
+
+function closed(): SecretManagerError {
+  return new SecretManagerError('SM_CLOSED', 'this SecretManager is closed')
 }

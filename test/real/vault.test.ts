@@ -22,6 +22,7 @@ describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () =>
         adminToken: kubernetes.adminToken,
       }),
       uninitialized: startUninitialized,
+      now: () => Date.now(),
       pass: (ms) => delay(ms),
       close: () => Promise.resolve(),
     }

@@ -1,102 +1,71 @@
 import { describe, expect, test } from 'vitest'
 
-import { Budget } from '../../src/http/budget.ts'
-import { VaultClient } from '../../src/vault/client.ts'
-import { kubernetesLogin, type VaultAuth } from '../../src/vault/login.ts'
-import { inProcess, type Handler, type InProcess } from '../faults/in-process.ts'
-import { jwtOf, loginAnswer, rejection, TOKEN } from '../faults/world.ts'
-import { fakeRuntime } from '../fake-runtime.ts'
+import { authenticate, type Login } from '../../src/vault/login.ts'
+import { rejection, TOKEN } from '../faults/world.ts'
+import { granted, loginWorld } from './login-world.ts'
 
-const VAULT = {
-  url: 'https://vault.example:8200',
-  namespace: undefined,
-  transport: {},
-  transitMount: 'transit',
-  redirectHosts: [],
-  auth: {
-    method: 'kubernetes',
-    role: 'app',
-    mount: 'kubernetes',
-    audience: 'vault',
-    jwtFile: undefined,
-  },
-} as const
+const PATH = 'auth/mount/login'
+const login: Login = (client, allowance) => authenticate(client, allowance, { path: PATH })
 
-interface LoggedIn extends Pick<InProcess, 'sent'> {
-  readonly result: Promise<VaultAuth>
-  /** What the source of JWTs was told to be refused. */
-  readonly refused: readonly (string | undefined)[]
-}
+describe('the answer to a login', () => {
+  test.each([
+    [1, 1000],
+    [2_764_800, 2_764_800_000],
+    [1e9, 1e12],
+  ])('V10: a lease_duration of %d s lives as long', async (lease_duration, ttlMs) => {
+    const { logIn } = loginWorld(() => granted({ lease_duration }))
+    expect(await logIn(login)).toMatchObject({ token: TOKEN, sentAt: 0, ttlMs })
+  })
 
-function logIn(handler: Handler, jwts: readonly string[]): LoggedIn {
-  const server = inProcess(handler)
-  const runtime = fakeRuntime({ auto: true, random: () => 0, transport: server.transport })
-  const settings = { startupWaitMs: 5000, attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 } }
-  const budget = new Budget(runtime, settings, new AbortController().signal)
-  const refused: (string | undefined)[] = []
-  const login = kubernetesLogin(
-    { mount: 'auth-mounts/k8s', role: 'app' },
-    async (_allowance, old) => {
-      refused.push(old)
-      return jwts[Math.min(refused.length, jwts.length) - 1] ?? ''
+  test.each([0, -1, Number.NaN, '60', null, undefined, Infinity])(
+    'V10: a lease_duration of %s is an error, and asked for once',
+    async (lease_duration) => {
+      const { logIn, sent } = loginWorld(() => granted({ lease_duration }))
+      const error = await rejection(logIn(login))
+      expect(error.code).toBe('SM_AUTH_BAD_LEASE')
+      expect(error.message).toBe(`the answer to ${PATH} has no positive lease_duration`)
+      expect(sent).toHaveLength(1)
     },
   )
-  const result = login(new VaultClient(VAULT, runtime), budget.begin())
-  return { result, sent: server.sent, refused }
-}
 
-const [FIRST, SECOND] = [jwtOf({ jti: '1' }), jwtOf({ jti: '2' })]
-const deny = (): { status: number; json: unknown } => ({
-  status: 403,
-  json: { errors: ['permission denied'] },
-})
-
-test('a login posts role and JWT, and no token', async () => {
-  const { result, sent } = logIn(() => ({ status: 200, json: loginAnswer() }), [FIRST])
-  expect(await result).toEqual({ token: TOKEN, sentAt: 0, ttlMs: 600_000, type: 'batch' })
-  expect(sent[0]?.url).toBe('https://vault.example:8200/v1/auth/auth-mounts/k8s/login')
-  expect(JSON.parse(sent[0]?.body ?? '')).toEqual({ role: 'app', jwt: FIRST })
-  expect(sent[0]?.headers).not.toHaveProperty('x-vault-token')
-})
-
-test.each([
-  [undefined, 'service'],
-  ['service', 'service'],
-  ['batch', 'batch'],
-])('a token of type %s is %s', async (token_type, type) => {
-  const { result } = logIn(() => ({ status: 200, json: loginAnswer({ token_type }) }), [FIRST])
-  expect((await result).type).toBe(type)
-})
-
-describe('V8: a refused JWT', () => {
-  test('V8: another one is asked for once, and tried', async () => {
-    const handler: Handler = ({ body }) =>
-      body?.includes(SECOND) ? { status: 200, json: loginAnswer() } : deny()
-    const { result, refused, sent } = logIn(handler, [FIRST, SECOND])
-    expect((await result).token).toBe(TOKEN)
-    expect(refused).toEqual([undefined, FIRST])
-    expect(sent).toHaveLength(2)
+  test.each([
+    ['no auth', { data: {} }],
+    ['auth that is no object', { auth: [TOKEN] }],
+    ['no token', { auth: { lease_duration: 60 } }],
+    ['an empty token', { auth: { client_token: '', lease_duration: 60 } }],
+    ['a token with a line break', { auth: { client_token: `${TOKEN}\r\n`, lease_duration: 60 } }],
+  ])('V10: with %s is no answer of Vault', async (_what, json) => {
+    const { logIn } = loginWorld(() => ({ status: 200, json }))
+    expect((await rejection(logIn(login))).code).toBe('SM_VAULT_BAD_RESPONSE')
   })
 
-  test('V8: the same one is not tried again', async () => {
-    const { result, sent } = logIn(deny, [FIRST])
-    expect((await rejection(result)).code).toBe('SM_AUTH_DENIED')
-    expect(sent).toHaveLength(1)
-  })
+  test.each([
+    [undefined, true, 'service', true],
+    ['service', true, 'service', true],
+    ['service', undefined, 'service', false],
+    ['service', 'true', 'service', false],
+    ['batch', true, 'batch', false],
+    ['default-batch', true, 'service', true],
+    [7, false, 'service', false],
+  ])(
+    'V10: a token of type %s, renewable %s, is %s, renewable %s',
+    async (token_type, renewable, type, mayRenew) => {
+      const { logIn } = loginWorld(() => granted({ token_type, renewable }))
+      expect(await logIn(login)).toMatchObject({ type, renewable: mayRenew })
+    },
+  )
 
-  test('V8: two refusals are the end', async () => {
-    const { result, sent } = logIn(deny, [FIRST, SECOND])
-    const error = await rejection(result)
-    expect(error.code).toBe('SM_AUTH_DENIED')
-    expect(error.message).toBe(
-      'vault denied auth/auth-mounts/k8s/login for role "app" (403)' +
-        '; the JWT is of system:serviceaccount:prod:app with audience vault',
+  test('a demand for a second factor is a refusal that says so', async () => {
+    const { logIn } = loginWorld(() =>
+      granted({ client_token: '', mfa_requirement: { mfa_request_id: 'x' } }),
     )
-    expect(sent).toHaveLength(2)
+    const error = await rejection(logIn(login))
+    expect(error).toMatchObject({ code: 'SM_AUTH_DENIED', retryable: false })
+    expect(error.hint).toContain('login-enforcement')
   })
 
-  test('I10: one that is no JWT is not shown', async () => {
-    const { result } = logIn(deny, [TOKEN])
-    expect((await rejection(result)).message).toContain('an unreadable JWT')
+  test('Vault sends mfa_requirement: null where it demands none', async () => {
+    const { logIn } = loginWorld(() => granted({ mfa_requirement: null }))
+    expect((await logIn(login)).token).toBe(TOKEN)
   })
 })
