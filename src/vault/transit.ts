@@ -4,10 +4,18 @@
  * @see https://developer.hashicorp.com/vault/api-docs/secret/transit
  */
 import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
-import type { Allowance } from '../http/budget.ts'
+import type { Allowance, Budget } from '../http/budget.ts'
 import { isBase64 } from '../lib/base64.ts'
 import { isTransitKey } from '../lib/names.ts'
-import { recordField, stringField, type VaultClient, type VaultReply } from './client.ts'
+import {
+  recordField,
+  stringField,
+  type VaultClient,
+  type VaultReply,
+  type VaultRequest,
+} from './client.ts'
+import type { DecryptItem } from './decrypt-batch.ts'
+import type { DecryptQueue, DecryptRequests } from './decrypt-queue.ts'
 import type { Session } from './session.ts'
 
 /** One mount of the Transit engine, used by one identity. */
@@ -15,15 +23,21 @@ export class Transit {
   readonly #client: VaultClient
   readonly #session: Session
   readonly #mount: string
+  readonly #budget: Budget
+  /** By path, the one decrypt in flight; once a second came meanwhile, all go through the queue. */
+  readonly #lone = new Map<string, Promise<Uint8Array>>()
+  readonly #queues = new Map<string, Promise<DecryptQueue>>()
 
-  constructor(client: VaultClient, session: Session, mount: string) {
+  constructor(client: VaultClient, session: Session, mount: string, budget: Budget) {
     this.#client = client
     this.#session = session
     this.#mount = mount
+    this.#budget = budget
   }
 
   /**
-   * Decrypts one ciphertext.
+   * Decrypts one ciphertext. Under one key at most two requests are in flight; who comes meanwhile is
+   * in the next one, and gets what a request of its own would give.
    *
    * @param ciphertext - `vault:vN:…`
    * @returns the plaintext's exact bytes
@@ -31,8 +45,13 @@ export class Transit {
    */
   async decrypt(allowance: Allowance, key: string, ciphertext: string): Promise<Uint8Array> {
     const path = this.#path('decrypt', key)
-    const reply = await this.#post(allowance, path, { ciphertext })
-    return fromBase64(reply, path)
+    const item = { ciphertext }
+    const lone = this.#lone.get(path)
+    const queue = this.#queues.get(path) ?? (lone && this.#queueBehind(lone, path))
+    if (queue) return (await queue).decrypt(allowance, item)
+    const flight = this.#decryptOne(allowance, path, item)
+    this.#lone.set(path, flight)
+    return flight.finally(() => this.#lone.delete(path))
   }
 
   /**
@@ -59,7 +78,12 @@ export class Transit {
    * @throws {@link SecretManagerError} SM_VAULT_DENIED, SM_VAULT_*; where no answer came the outcome is unknown: read the key
    */
   async rotate(allowance: Allowance, key: string): Promise<number> {
-    const reply = await this.#post(allowance, `${this.#path('keys', key)}/rotate`, {}, true)
+    const reply = await this.#post(
+      allowance,
+      `${this.#path('keys', key)}/rotate`,
+      {},
+      { once: true },
+    )
     // Some servers answer 204.
     return versionOf(reply) ?? this.#rotatedVersion(allowance, key)
   }
@@ -77,6 +101,27 @@ export class Transit {
     const version = versionOf(reply)
     if (version !== undefined) return version
     throw badField(path, 'latest_version')
+  }
+
+  async #decryptOne(allowance: Allowance, path: string, item: DecryptItem): Promise<Uint8Array> {
+    const reply = await this.#post(allowance, path, item)
+    return plaintextOf(recordField(reply, 'data'), path)
+  }
+
+  /** Loaded on use: most processes read one document per key at a time. */
+  #queueBehind(lone: Promise<unknown>, path: string): Promise<DecryptQueue> {
+    const requests: DecryptRequests = {
+      begin: () => this.#budget.begin(),
+      post: (allowance, body, isBatch) => this.#post(allowance, path, body, { isBatch }),
+      plaintextOf: (data) => plaintextOf(data, path),
+      refusal: (text, requestId) => this.#client.itemError(path, text, requestId),
+      badField: (name) => badField(path, name),
+    }
+    const queue = import('./decrypt-queue.ts').then(
+      (loaded) => new loaded.DecryptQueue(requests, lone),
+    )
+    this.#queues.set(path, queue)
+    return queue
   }
 
   /** Who takes a failure here for one of the rotation would rotate again. */
@@ -99,10 +144,10 @@ export class Transit {
     allowance: Allowance,
     path: string,
     body: object,
-    once = false,
-  ): ReturnType<VaultClient['request']> {
+    options: Pick<VaultRequest, 'once' | 'isBatch'> = {},
+  ): Promise<VaultReply> {
     return this.#session.use(allowance, (token) =>
-      this.#client.request(allowance, { method: 'POST', path, token, body, once }),
+      this.#client.request(allowance, { method: 'POST', path, token, body, ...options }),
     )
   }
 }
@@ -113,8 +158,8 @@ function versionOf(reply: VaultReply): number | undefined {
 }
 
 /** An empty string is base64 of an empty document; a missing one is no document. */
-function fromBase64(reply: VaultReply, path: string): Uint8Array {
-  const plaintext = recordField(reply, 'data')['plaintext']
+function plaintextOf(data: VaultReply, path: string): Uint8Array {
+  const plaintext = data['plaintext']
   if (typeof plaintext === 'string' && isBase64(plaintext)) return Buffer.from(plaintext, 'base64')
   throw badField(path, 'plaintext')
 }

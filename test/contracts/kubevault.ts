@@ -210,6 +210,65 @@ export function kubevaultContract(name: string, open: () => Promise<KubevaultUnd
       )
     })
 
+    test('many readers at once of many documents each get their own, and a broken one fails alone', async () => {
+      const { plan, runtime } = await native()
+      const wanted = Array.from({ length: 12 }, (_, index) => ({ index }))
+      const encrypted = await encryptAll(world, plan, wanted)
+      const stored = encrypted.with(7, tampered(encrypted[7] ?? ''))
+      for (const [index, text] of stored.entries()) {
+        const data = { 'secrets.json': text }
+        await putObject(world.kubernetes, plan, { name: `many-${index}`, data })
+      }
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const reads = wanted.map(async ({ index }) =>
+        reveal(await sm.readSecrets({ ...definition(plan), secretName: `many-${index}` })),
+      )
+      const broken = failure(reads[7] ?? Promise.resolve())
+      const good = await Promise.all(reads.filter((_, index) => index !== 7))
+      expect(good).toEqual(wanted.filter(({ index }) => index !== 7))
+      expect(await broken).toMatchObject({ code: 'SM_CT_AUTH_FAILED', status: 400 })
+      expect((await broken).message).toContain(`many-7`)
+    })
+
+    test('V13, V14: documents opened at once take few calls, and each fails by its own fault', async () => {
+      const { plan, runtime } = await native()
+      const wanted = Array.from({ length: 40 }, (_, index) => ({ index }))
+      const encrypted = await encryptAll(world, plan, wanted)
+      const faults = [tampered(encrypted[0] ?? ''), 'vault:v9:AAAA', 'vault:v1:AAAA']
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      await sm.connectToVault()
+      const before = await world.calls?.()
+      const decrypt = (text: string): Promise<Uint8Array> =>
+        sm.decryptDataWithVault(plan.transitKey, text)
+      const opened = Promise.all(encrypted.map((text) => decrypt(text)))
+      const together = await Promise.all(faults.map((text) => failure(decrypt(text))))
+      expect((await opened).map((bytes) => JSON.parse(Buffer.from(bytes).toString()))).toEqual(
+        wanted,
+      )
+      const after = await world.calls?.()
+      if (before && after) expect(after.vault - before.vault).toBeLessThanOrEqual(12)
+      for (const [index, text] of faults.entries()) {
+        const { code, message, hint, status } = await failure(decrypt(text))
+        expect(together[index]).toMatchObject({ code, message, hint, status })
+      }
+    })
+
+    test('documents opened at once under a policy that names the parameters are opened one by one', async () => {
+      const { transitMount: mount, transitKey } = nativePlan(world.servers, named(unique()))
+      const policy = `path "${mount}/decrypt/${transitKey}" {
+        capabilities = ["update"]
+        allowed_parameters = { "ciphertext" = [] }
+      }`
+      const { plan, runtime } = await native({ transitKey, policy })
+      const wanted = Array.from({ length: 9 }, (_, index) => ({ index }))
+      const encrypted = await encryptAll(world, plan, wanted)
+      await using sm = new SecretManager(nativeConfig(world, plan), { runtime })
+      const opened = await Promise.all(
+        encrypted.map((text) => sm.decryptDataWithVault(transitKey, text)),
+      )
+      expect(opened.map((bytes) => JSON.parse(Buffer.from(bytes).toString()))).toEqual(wanted)
+    })
+
     test("the pattern's steps one by one", async () => {
       const { plan, runtime } = await original()
       await using sm = new SecretManager(secretCfg(world, plan), { runtime })
@@ -279,8 +338,7 @@ export function kubevaultContract(name: string, open: () => Promise<KubevaultUnd
       const { plan, runtime } = await original()
       await using sm = new SecretManager(secretCfg(world, plan), { runtime })
       const ciphertext = await sm.readK8sSecret(secretDef(plan))
-      const changed =
-        ciphertext.slice(0, -6) + (ciphertext.at(-6) === 'A' ? 'B' : 'A') + ciphertext.slice(-5)
+      const changed = tampered(ciphertext)
       const decrypt = (text: string): Promise<string> =>
         codeOf(sm.decryptDataWithVault(plan.transitKey, text))
       expect(await decrypt(changed)).toBe('SM_CT_AUTH_FAILED')
@@ -424,6 +482,21 @@ function definition(plan: KubevaultPlan): {
     transitKey: plan.transitKey,
     format: 'raw',
   }
+}
+
+function encryptAll(
+  world: KubevaultUnderTest,
+  plan: KubevaultPlan,
+  documents: readonly object[],
+): Promise<string[]> {
+  return Promise.all(
+    documents.map((document) => encryptRaw(world.vault, plan, JSON.stringify(document))),
+  )
+}
+
+/** The ciphertext with another character near its end. */
+function tampered(ciphertext: string): string {
+  return ciphertext.slice(0, -6) + (ciphertext.at(-6) === 'A' ? 'B' : 'A') + ciphertext.slice(-5)
 }
 
 /** Accessors of the live tokens of the plan's role. */

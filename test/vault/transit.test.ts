@@ -1,43 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { Budget } from '../../src/http/budget.ts'
-import { VaultClient } from '../../src/vault/client.ts'
-import { Session } from '../../src/vault/session.ts'
-import { Transit } from '../../src/vault/transit.ts'
-import { inProcess, type Handler, type InProcess } from '../faults/in-process.ts'
-import { fakeRuntime } from '../fake-runtime.ts'
-
-interface Fixture extends Pick<InProcess, 'sent'> {
-  readonly transit: Transit
-  readonly budget: Budget
-}
-
-function transitOn(handler: Handler): Fixture {
-  const server = inProcess(handler)
-  const runtime = fakeRuntime({ auto: true, random: () => 0, transport: server.transport })
-  const settings = { startupWaitMs: 5000, attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 } }
-  const budget = new Budget(runtime, settings, new AbortController().signal)
-  const client = new VaultClient(
-    {
-      url: 'https://vault.example:8200',
-      namespace: 'team/a',
-      transport: {},
-      transitMount: 'transit',
-      redirectHosts: [],
-      auth: {
-        method: 'kubernetes',
-        role: 'app',
-        mount: 'kubernetes',
-        audience: 'vault',
-        jwtFile: undefined,
-      },
-    },
-    runtime,
-  )
-  const login = async () => ({ token: 'a', sentAt: 0, ttlMs: 600_000, type: 'batch' }) as const
-  const session = new Session(client, login, budget, runtime)
-  return { transit: new Transit(client, session, 'mounts/transit'), budget, sent: server.sent }
-}
+import { transitOn } from './transit-world.ts'
 
 describe('decrypt', () => {
   test('posts to the mount, with token and namespace', async () => {
