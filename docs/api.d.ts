@@ -17,6 +17,13 @@ export interface SecretManagerConfig {
   readonly startup?: StartupConfig | undefined
   readonly vault: VaultConfig
   readonly kubernetes?: KubernetesConfig | undefined
+  readonly cache?: CacheConfig | undefined
+}
+
+export interface CacheConfig {
+  readonly refreshAfter?: Duration | undefined
+  readonly keepAtMost?: Duration | undefined
+  readonly onDenied?: 'keepStale' | 'drop' | undefined
 }
 
 export interface StartupConfig {
@@ -32,7 +39,7 @@ export interface VaultConfig {
   readonly serverName?: string | undefined
   readonly proxy?: string | undefined
   readonly transitMount?: string | undefined
-  readonly auth: KubernetesAuth
+  readonly auth: AuthConfig
   readonly redirectHosts?: readonly string[] | undefined
   readonly allowInsecureHttp?: boolean | undefined
 }
@@ -45,6 +52,63 @@ export interface KubernetesAuth {
   readonly mount?: string | undefined
   readonly audience?: string | undefined
   readonly jwtFile?: string | undefined
+}
+
+export type AuthConfig = KubernetesAuth | JwtAuth | AppRoleAuth | GcpAuth | TokenAuth | CustomAuth
+
+export interface JwtAuth {
+  readonly method: 'jwt'
+  readonly role: string
+  readonly mount?: string | undefined
+  readonly audience?: string | undefined
+  readonly jwtFile?: string | undefined
+}
+
+export interface AppRoleAuth {
+  readonly method: 'approle'
+  readonly mount?: string | undefined
+  readonly roleId?: string | undefined
+  readonly roleIdFile?: string | undefined
+  readonly secretId?: string | undefined
+  readonly secretIdFile?: string | undefined
+  readonly wrapped?: boolean | undefined
+  readonly singleUse?: boolean | undefined
+}
+
+export interface GcpAuth {
+  readonly method: 'gcp'
+  readonly role: string
+  readonly mount?: string | undefined
+  readonly type?: 'iam' | 'gce' | undefined
+  readonly serviceAccount?: string | undefined
+  readonly credentials?: string | undefined
+  readonly iamEndpoint?: string | undefined
+}
+
+export interface TokenAuth {
+  readonly method: 'token'
+  readonly token?: string | undefined
+  readonly tokenFile?: string | undefined
+}
+
+export interface CustomAuth {
+  readonly method: 'custom'
+  readonly login: CustomLogin
+}
+
+export type CustomLogin = (
+  vault: LoginEndpoint,
+  options: { readonly signal: AbortSignal },
+) => Promise<IssuedToken>
+
+export interface LoginEndpoint {
+  login(path: string, body: Readonly<Record<string, unknown>>): Promise<IssuedToken>
+}
+
+export interface IssuedToken {
+  readonly token: string
+  readonly ttl?: Duration | undefined
+  readonly renewable?: boolean | undefined
 }
 
 export interface KubernetesConfig {
@@ -144,6 +208,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface ReadOptions extends CallOptions {
+  /** Asks the servers, however fresh what is kept; rejects where they cannot be asked. */
+  readonly fresh?: boolean | undefined
+}
+
 /** What connects this SecretManager to the world; `secretmanager/testing` makes one without sockets. */
 export interface ManagerOptions {
   readonly runtime?: Runtime | undefined
@@ -157,11 +226,11 @@ export declare class SecretManager implements AsyncDisposable {
 
   readSecrets<T extends object>(
     definition: SecretDefinition<StandardSchema<T>> & { readonly schema: StandardSchema<T> },
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues<T>>
   readSecrets(
     definition: SecretDefinition | SecretDef,
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues>
   readSecrets(
     secretName: string,
@@ -169,11 +238,11 @@ export declare class SecretManager implements AsyncDisposable {
     readType: ReadType,
     readKey: string,
     transitKey: string,
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues>
 
   /** The decrypted document, byte for byte. */
-  readBytes(definition: SecretDefinition | SecretDef, options?: CallOptions): Promise<Uint8Array>
+  readBytes(definition: SecretDefinition | SecretDef, options?: ReadOptions): Promise<Uint8Array>
 
   /** Encrypts `document` and stores it under the definition's data key; siblings, labels and annotations stay. */
   createSecrets(
@@ -191,7 +260,7 @@ export declare class SecretManager implements AsyncDisposable {
   connectToVault(options?: CallOptions): Promise<void>
   readEncryptedSecrets(
     definition: SecretDefinition | SecretDef,
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues>
   readK8sSecret(definition: SecretDefinition | SecretDef, options?: CallOptions): Promise<string>
   decryptDataWithVault(
@@ -201,9 +270,128 @@ export declare class SecretManager implements AsyncDisposable {
   ): Promise<Uint8Array>
   loadJsonSecrets(document: Uint8Array | string): SecretValues
 
+  /** How every definition, the session and both servers are, without a call. */
+  status(): Status
+
   /** Revokes a long-lived service token, closes every connection; safe to call twice. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+// ---------------------------------------------------------------- status and events
+
+/** Plain data. */
+export interface Status {
+  readonly ready: boolean
+  readonly definitions: readonly DefinitionStatus[]
+  readonly session: SessionStatus
+  readonly backends: Readonly<Record<'vault' | 'kubernetes', BackendStatus>>
+}
+
+export interface DefinitionStatus {
+  readonly secretName: string
+  readonly namespace: string | undefined
+  readonly readType: ReadType
+  readonly readKey: string
+  readonly transitKey: string
+  readonly freshness: 'loading' | 'fresh' | 'stale' | 'failed'
+  readonly ageMs: number | undefined
+  readonly keyVersion: number | undefined
+  readonly revision: number | undefined
+  readonly trouble: Trouble | undefined
+}
+
+export interface SessionStatus {
+  readonly method: string
+  readonly state: 'none' | 'live'
+  readonly tokenType: 'service' | 'batch' | 'given' | undefined
+  readonly expiresInMs: number | undefined
+  readonly logins: number
+  readonly renewals: number
+  readonly trouble: Trouble | undefined
+}
+
+export interface BackendStatus {
+  readonly state: 'unknown' | 'ok' | 'failing'
+  readonly nextAttemptInMs: number
+  readonly trouble: Trouble | undefined
+}
+
+export interface Trouble {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+  readonly requestId: string | undefined
+  readonly agoMs: number
+}
+
+/** Calls `listener` with each event of the channel `secretmanager:NAME`, until the function that it gives is called. */
+export declare function listen<Name extends keyof Channels>(
+  name: Name,
+  listener: (event: Channels[Name]) => void,
+): () => void
+
+/** Every diagnostics channel, by its name without the prefix `secretmanager:`. */
+export interface Channels {
+  readonly request: RequestEvent
+  readonly retry: RetryEvent
+  readonly login: LoginEvent
+  readonly renewal: LoginEvent
+  readonly refresh: RefreshEvent
+  readonly stale: FreshnessEvent
+  readonly fresh: FreshnessEvent
+  readonly dropped: FreshnessEvent
+  readonly security: SecurityEvent
+}
+
+export interface EventError {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+  readonly requestId?: string | undefined
+}
+
+export interface RequestEvent {
+  readonly backend: 'vault' | 'kubernetes' | 'google'
+  readonly method: string
+  readonly status?: number | undefined
+  readonly durationMs: number
+  readonly attempt: number
+}
+
+export interface RetryEvent extends EventError {
+  readonly backend: 'vault' | 'kubernetes' | 'google'
+  readonly attempt: number
+  readonly elapsedMs: number
+  readonly waitMs: number
+}
+
+export interface LoginEvent {
+  readonly method: string
+  readonly durationMs: number
+  readonly ttlMs?: number | undefined
+  readonly error?: EventError | undefined
+}
+
+export interface EventDefinition {
+  readonly secretName: string
+  readonly namespace: string | undefined
+  readonly readKey: string
+}
+
+export interface RefreshEvent extends EventDefinition {
+  readonly outcome: 'changed' | 'unchanged' | 'failed'
+  readonly durationMs: number
+  readonly error?: EventError | undefined
+}
+
+export interface FreshnessEvent extends EventDefinition {
+  readonly ageMs: number
+  readonly error?: EventError | undefined
+}
+
+export interface SecurityEvent extends EventError {
+  readonly kind: 'unwrap-refused'
 }
 
 // ---------------------------------------------------------------- errors
@@ -230,15 +418,9 @@ export declare function isSecretManagerError(value: unknown): value is SecretMan
 // ---------------------------------------------------------------- agreed, not built yet
 
 export declare namespace planned {
-  type ErrorCode = 'SM_BINDING_MISMATCH' | 'SM_ROLLBACK_REFUSED' | 'SM_CLOCK_SKEW'
   interface SecretManagerConfig {
     readonly source?: 'kubevault' | 'kubernetes' | 'vault' | 'file' | 'environment' | undefined
     readonly cluster?: string | undefined
-    readonly cache?: {
-      readonly refreshAfter?: Duration | undefined
-      readonly keepAtMost?: Duration | undefined
-      readonly onDenied?: 'keepStale' | 'drop' | undefined
-    }
     readonly updates?: {
       readonly watch?: boolean | undefined
       readonly poll?: Duration | undefined
@@ -255,7 +437,6 @@ export declare namespace planned {
   }
   interface SecretManager {
     watchSecrets(definition: SecretDefinition, options?: CallOptions): Promise<LiveSecrets>
-    status(): unknown
   }
   interface SecretsChange {
     readonly added: readonly string[]

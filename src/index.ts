@@ -1,10 +1,19 @@
 /** SecretManager: secrets by the KUBEVAULT pattern. Everything that is public is named here. */
 export type {
+  AppRoleAuth,
+  AuthConfig,
+  CacheConfig,
   CaCert,
+  CustomAuth,
+  CustomLogin,
   Duration,
+  GcpAuth,
+  IssuedToken,
+  JwtAuth,
   KubernetesAuth,
   KubernetesConfig,
   LoadConfigOptions,
+  LoginEndpoint,
   ReadType,
   SecretCfg,
   SecretDef,
@@ -14,6 +23,7 @@ export type {
   StandardResult,
   StandardSchema,
   StartupConfig,
+  TokenAuth,
   VaultConfig,
 } from './config/types.ts'
 export {
@@ -23,6 +33,24 @@ export {
   type ErrorComponent,
 } from './errors.ts'
 export { loadConfig } from './load-config.ts'
-export { SecretManager, type CallOptions, type ManagerOptions } from './manager.ts'
+export {
+  SecretManager,
+  type CallOptions,
+  type ManagerOptions,
+  type ReadOptions,
+} from './manager.ts'
 export type { Runtime } from './runtime.ts'
+export type { BackendStatus, DefinitionStatus, SessionStatus, Status, Trouble } from './status.ts'
+export {
+  listen,
+  type Channels,
+  type EventDefinition,
+  type EventError,
+  type FreshnessEvent,
+  type LoginEvent,
+  type RefreshEvent,
+  type RequestEvent,
+  type RetryEvent,
+  type SecurityEvent,
+} from './telemetry.ts'
 export { names, reveal, type SecretValue, type SecretValues } from './values.ts'

@@ -1,5 +1,8 @@
 /** The library's face: one SecretManager per process reads any number of definitions. */
-import { parseDefinition } from './config/definition.ts'
+import { Cache } from './cache/cache.ts'
+import { dictionariesOf, documentsOf } from './cache/loads.ts'
+import { Calls, isFresh, type CallOptions, type ReadOptions } from './calls.ts'
+import { definitionOf, positionalDefinition, type Definition } from './config/definition.ts'
 import { parseConfig } from './config/schema.ts'
 import type {
   ReadType,
@@ -9,23 +12,15 @@ import type {
   SecretManagerConfig,
   StandardSchema,
 } from './config/types.ts'
-import { isSecretManagerError, SecretManagerError } from './errors.ts'
-import { Budget, type Allowance } from './http/budget.ts'
 import { createTransport } from './http/transport.ts'
-import { aborted } from './lib/abort.ts'
 import { parseDictionary } from './lib/json.ts'
-import { isRecord } from './lib/record.ts'
 import { systemRuntime, type Runtime } from './runtime.ts'
 import { Connections } from './sources/connections.ts'
-import { publish } from './sources/dictionary.ts'
 import { KubevaultSource } from './sources/kubevault.ts'
+import { statusOf, type Status } from './status.ts'
 import { sealValues, type SecretValues } from './values.ts'
 
-/** Options of every call that waits. */
-export interface CallOptions {
-  /** Ends the call early, with SM_ABORTED. */
-  readonly signal?: AbortSignal | undefined
-}
+export type { CallOptions, ReadOptions } from './calls.ts'
 
 /** What connects a SecretManager to the world. */
 export interface ManagerOptions {
@@ -46,10 +41,11 @@ export interface ManagerOptions {
  * const { redis_url } = await sm.readSecrets('matrix-secrets', 'default', 'SECRET', 'secrets.json', 'aes256-key')
  */
 export class SecretManager implements AsyncDisposable {
-  readonly #budget: Budget
+  readonly #calls: Calls
   readonly #connections: Connections
   readonly #source: KubevaultSource
-  readonly #closing = new AbortController()
+  readonly #dictionaries: Cache<object>
+  readonly #documents: Cache<Uint8Array>
   #closed: Promise<void> | undefined
 
   /**
@@ -59,27 +55,35 @@ export class SecretManager implements AsyncDisposable {
   constructor(config: SecretManagerConfig | SecretCfg, options: ManagerOptions = {}) {
     const settings = parseConfig(config)
     const runtime = options.runtime ?? systemRuntime(createTransport)
-    this.#budget = new Budget(runtime, settings, this.#closing.signal)
-    this.#connections = new Connections(settings, this.#budget, runtime)
+    this.#calls = new Calls(runtime, settings)
+    const { budget } = this.#calls
+    this.#connections = new Connections(settings, budget, runtime)
     this.#source = new KubevaultSource({ settings, runtime, connections: this.#connections })
+    const { cache, attempt } = settings
+    const parts = { settings: cache, patienceMs: attempt.timeoutMs, budget, runtime }
+    this.#dictionaries = new Cache({ ...parts, ...dictionariesOf(this.#source) })
+    this.#documents = new Cache({ ...parts, ...documentsOf(this.#source) })
   }
 
   /**
    * Reads a dictionary. Its entries are read by name and appear in no output; see {@link SecretValues}.
    *
+   * It is kept in memory, as `cache` of the configuration says: a fresh one is given without a call, an
+   * older one is refreshed, and where that fails it is served until the end of its time; see {@link status}.
+   *
    * @param definition - native, the original's `secretdef.json`, or its five values one by one
-   * @returns a frozen dictionary, typed by the definition's schema where it has one
+   * @returns a frozen dictionary, typed by the definition's schema where it has one; the same one until it changes
    * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_AUTH_*, SM_VAULT_*, SM_REDIRECT_REFUSED, SM_K8S_*,
    * SM_KEY_*, SM_CT_*, SM_PAYLOAD_INVALID, SM_TOO_LARGE, SM_SCHEMA_INVALID, SM_TLS_*, SM_TOKEN_*, SM_FILE_UNREADABLE,
    * SM_EXEC_FAILED, SM_TIMEOUT, SM_ABORTED, SM_CLOSED
    */
   readSecrets<T extends object>(
     definition: SecretDefinition<StandardSchema<T>> & { readonly schema: StandardSchema<T> },
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues<T>>
   readSecrets(
     definition: SecretDefinition | SecretDef,
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues>
   readSecrets(
     secretName: string,
@@ -87,29 +91,33 @@ export class SecretManager implements AsyncDisposable {
     readType: ReadType,
     readKey: string,
     transitKey: string,
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues>
-  readSecrets(
+  async readSecrets(
     first: SecretDefinition | SecretDef | string,
     ...rest: readonly unknown[]
   ): Promise<object> {
-    const [definition, options] =
-      typeof first === 'string' ? positional(first, rest) : [first, rest[0]]
-    return this.#run(options, async (allowance) => {
-      const parsed = parseDefinition(definition)
-      return publish(await this.#source.read(allowance, parsed), parsed)
-    })
+    if (typeof first !== 'string') {
+      return this.#read(this.#dictionaries, definitionOf(first), rest[0])
+    }
+    const [namespace, readType, readKey, transitKey, options] = rest
+    const definition = positionalDefinition(first, namespace, readType, readKey, transitKey)
+    return this.#read(this.#dictionaries, definition, options)
   }
 
   /**
-   * Reads a document byte for byte, whatever it is.
+   * Reads a document byte for byte, whatever it is. Kept as {@link readSecrets} keeps dictionaries.
    *
+   * @returns a copy, for the caller to wipe
    * @throws {@link SecretManagerError} as {@link readSecrets}, without SM_PAYLOAD_INVALID and SM_SCHEMA_INVALID
    */
-  readBytes(definition: SecretDefinition | SecretDef, options?: CallOptions): Promise<Uint8Array> {
-    return this.#run(options, (allowance) =>
-      this.#source.read(allowance, parseDefinition(definition)),
-    )
+  async readBytes(
+    definition: SecretDefinition | SecretDef,
+    options?: ReadOptions,
+  ): Promise<Uint8Array> {
+    const document = await this.#read(this.#documents, definitionOf(definition), options)
+    // Not slice(): of a Buffer that is a view of what is wiped later.
+    return new Uint8Array(document)
   }
 
   /**
@@ -124,9 +132,12 @@ export class SecretManager implements AsyncDisposable {
     document: Uint8Array | string,
     options?: CallOptions,
   ): Promise<void> {
-    return this.#run(options, (allowance) =>
-      this.#source.store(allowance, parseDefinition(definition), bytesOf(document)),
-    )
+    return this.#calls.run(options, async (allowance) => {
+      const parsed = definitionOf(definition)
+      await this.#source.store(allowance, parsed, bytesOf(document))
+      this.#dictionaries.forget(parsed)
+      this.#documents.forget(parsed)
+    })
   }
 
   /**
@@ -136,40 +147,40 @@ export class SecretManager implements AsyncDisposable {
    * @throws {@link SecretManagerError} SM_VAULT_*; where no answer came (SM_VAULT_TIMEOUT, SM_VAULT_UNREACHABLE, SM_VAULT_BAD_RESPONSE) the key may have been rotated: it is not sent twice
    */
   rotateKey(transitKey: string, options?: CallOptions): Promise<number> {
-    return this.#run(options, (allowance) =>
+    return this.#calls.run(options, (allowance) =>
       this.#connections.transit.rotate(allowance, transitKey),
     )
   }
 
   /** Step 1: finds the API server (in a pod the pod's own, else a kubeconfig). */
   connectToK8s(options?: CallOptions): Promise<void> {
-    return this.#run(options, async (allowance) => {
+    return this.#calls.run(options, async (allowance) => {
       await this.#connections.kubernetes(allowance)
     })
   }
 
   /** Step 2: gives the ServiceAccount JWT that logs in to Vault. It is a credential: keep it out of logs. */
   getK8sServiceAccountToken(options?: CallOptions): Promise<string> {
-    return this.#run(options, (allowance) => this.#connections.jwt(allowance, undefined))
+    return this.#calls.run(options, (allowance) => this.#connections.jwt(allowance, undefined))
   }
 
   /** Step 3: logs in to Vault, unless a token is live. */
   connectToVault(options?: CallOptions): Promise<void> {
-    return this.#run(options, (allowance) => this.#connections.session.ready(allowance))
+    return this.#calls.run(options, (allowance) => this.#connections.session.ready(allowance))
   }
 
   /** Steps 4 to 6 at once, the original's name for {@link readSecrets}. */
   readEncryptedSecrets(
     definition: SecretDefinition | SecretDef,
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<SecretValues> {
     return this.readSecrets(definition, options)
   }
 
   /** Step 4: reads the stored ciphertext. */
   readK8sSecret(definition: SecretDefinition | SecretDef, options?: CallOptions): Promise<string> {
-    return this.#run(options, async (allowance) => {
-      const place = await this.#source.locate(allowance, parseDefinition(definition))
+    return this.#calls.run(options, async (allowance) => {
+      const place = await this.#source.locate(allowance, definitionOf(definition))
       return this.#source.fetch(allowance, place)
     })
   }
@@ -180,8 +191,8 @@ export class SecretManager implements AsyncDisposable {
     ciphertext: string,
     options?: CallOptions,
   ): Promise<Uint8Array> {
-    return this.#run(options, (allowance) =>
-      this.#connections.transit.decrypt(allowance, transitKey, ciphertext),
+    return this.#calls.run(options, (allowance) =>
+      this.#source.decrypt(allowance, transitKey, ciphertext),
     )
   }
 
@@ -192,6 +203,17 @@ export class SecretManager implements AsyncDisposable {
    */
   loadJsonSecrets(document: Uint8Array | string): SecretValues {
     return sealValues(parseDictionary(bytesOf(document)))
+  }
+
+  /** How every definition, the session and both servers are at this moment, without a call. Plain data, nothing secret. */
+  status(): Status {
+    const { budget } = this.#calls
+    return statusOf({
+      definitions: [...this.#dictionaries.status(), ...this.#documents.status()],
+      session: this.#connections.session.status(),
+      vault: budget.status('vault'),
+      kubernetes: budget.status('kubernetes'),
+    })
   }
 
   /** Revokes a token that would live on for more than a minute, ends calls under way with SM_CLOSED, closes every connection. */
@@ -205,42 +227,24 @@ export class SecretManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort()
-    await this.#connections.close(this.#budget.last())
+    this.#calls.close()
+    this.#dictionaries.clear()
+    this.#documents.clear()
+    await this.#connections.close(this.#calls.budget.last())
   }
 
-  async #run<T>(options: unknown, work: (allowance: Allowance) => Promise<T>): Promise<T> {
-    if (this.#closed) throw closed()
-    const allowance = this.#budget.begin(signalOf(options))
-    try {
-      if (allowance.signal.aborted) throw aborted()
-      return await work(allowance)
-    } catch (error) {
-      throw this.#closed && isSecretManagerError(error) ? closed() : error
-    } finally {
-      allowance.end()
-    }
+  /** What is fresh costs no allowance, no call and no wait. */
+  async #read<T extends object>(
+    cache: Cache<T>,
+    definition: Definition,
+    options: unknown,
+  ): Promise<T> {
+    const hit = options === undefined && !this.#calls.isClosed ? cache.hit(definition) : undefined
+    if (hit) return hit
+    return this.#calls.run(options, (it) => cache.read(it, definition, isFresh(options)))
   }
-}
-
-/** The original's five values as its `secretdef.json` has them. */
-function positional(secret_name: string, rest: readonly unknown[]): [object, unknown] {
-  const [namespace, read_type, read_key, transit_key, options] = rest
-  return [{ secret_name, namespace, read_type, read_key, transit_key }, options]
-}
-
-/** A signal in the place of the options would be ignored without a word. */
-function signalOf(options: unknown): AbortSignal | undefined {
-  if (options === undefined) return undefined
-  const signal = isRecord(options) && !(options instanceof AbortSignal) ? options['signal'] : null
-  if (signal === undefined || signal instanceof AbortSignal) return signal
-  throw new TypeError('options must be { signal?: AbortSignal }')
 }
 
 function bytesOf(document: Uint8Array | string): Uint8Array {
   return typeof document === 'string' ? new TextEncoder().encode(document) : document
-}
-
-function closed(): SecretManagerError {
-  return new SecretManagerError('SM_CLOSED', 'this SecretManager is closed')
 }

@@ -210,7 +210,11 @@ describe('startup.wait', () => {
 
   test('after a read it is 15 s', async () => {
     let isDown = false
-    const { manager, runtime } = managerOn((request) => (isDown ? down(request) : healthy(request)))
+    const config = { cache: { keepAtMost: 0 } }
+    const { manager, runtime } = managerOn(
+      (request) => (isDown ? down(request) : healthy(request)),
+      config,
+    )
     await manager.readSecrets(DEFINITION)
     isDown = true
     const reading = rejection(manager.readSecrets(DEFINITION))

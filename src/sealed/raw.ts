@@ -17,6 +17,11 @@ export function parseRaw(text: string, where: string): string {
   throw new SecretManagerError('SM_CT_FORMAT', `${where} ${what}`, { hint: hintFor(ciphertext) })
 }
 
+/** Version of the Transit key that a document which {@link parseRaw} accepts is under. */
+export function keyVersionOf(text: string): number {
+  return Number(/^\s*vault:v(\d+):/.exec(text)?.[1])
+}
+
 function hintFor(text: string): string {
   return text.startsWith('{')
     ? 'it looks like plaintext JSON: whoever can read the object can read the secrets; encrypt it and change them'

@@ -8,7 +8,8 @@ import { resolveAccess } from '../kubernetes/config.ts'
 import { projectedToken, requestedToken } from '../kubernetes/service-account.ts'
 import type { Runtime } from '../runtime.ts'
 import { VaultClient } from '../vault/client.ts'
-import { kubernetesLogin, type JwtSource } from '../vault/login.ts'
+import { loginOf } from '../vault/logins.ts'
+import type { JwtSource } from '../vault/jwt-login.ts'
 import { Session } from '../vault/session.ts'
 import { Transit } from '../vault/transit.ts'
 
@@ -28,13 +29,16 @@ export class Connections {
     this.#settings = settings
     this.#runtime = runtime
     const { auth, transitMount } = settings.vault
+    const { jwtFile, audience } = 'audience' in auth ? auth : NO_JWT
     this.jwt =
-      auth.jwtFile === undefined
-        ? this.#requestedToken()
-        : projectedToken(auth.jwtFile, auth.audience, runtime)
-    this.vault = new VaultClient(settings.vault, runtime)
-    this.session = new Session(this.vault, kubernetesLogin(auth, this.jwt), budget, runtime)
-    this.transit = new Transit(this.vault, this.session, transitMount)
+      jwtFile === undefined
+        ? this.#requestedToken(audience)
+        : projectedToken(jwtFile, audience, runtime)
+    const client = new VaultClient(settings.vault, runtime)
+    const login = loginOf(auth, this.jwt, runtime)
+    this.vault = client
+    this.session = new Session({ client, login, method: auth.method, budget, runtime })
+    this.transit = new Transit(client, this.session, transitMount, budget)
   }
 
   /**
@@ -56,11 +60,12 @@ export class Connections {
 
   /**
    * Waits for a TokenRequest under way: its connection then serves the next call, and the API server is
-   * spared a second handshake. The login goes on meanwhile, so nothing is lost by it. Never fails: whose
-   * request it is hears of its failure.
+   * spared a second handshake. The login goes on meanwhile, so nothing is lost by it.
+   *
+   * @throws {@link SecretManagerError} what it fails with
    */
   async tokenRequested(): Promise<void> {
-    await this.#tokenRequest?.catch(() => undefined)
+    await this.#tokenRequest
   }
 
   /** Revokes what would live on, and closes every connection. */
@@ -74,10 +79,10 @@ export class Connections {
     )
   }
 
-  #requestedToken(): JwtSource {
+  #requestedToken(audience: string): JwtSource {
     const source = requestedToken(
       (allowance) => this.kubernetes(allowance),
-      ({ access }) => tokenSpec(this.#settings, access),
+      ({ access }) => tokenSpec(this.#settings, audience, access),
       this.#runtime,
     )
     return (allowance, refused) => {
@@ -92,9 +97,13 @@ export class Connections {
   }
 }
 
+/** Of a login that needs no JWT; who asks for one anyway gets one for Vault. */
+const NO_JWT = { jwtFile: undefined, audience: 'vault' } as const
+
 /** The Python original asks for its configured ServiceAccount, exactly so; we bind the token to the pod where we can. */
 function tokenSpec(
-  { kubernetes, legacy, vault }: Settings,
+  { kubernetes, legacy }: Settings,
+  audience: string,
   { identity, namespace: ofContext = 'default' }: ClusterAccess,
 ): TokenRequestSpec {
   const own = identity ?? { namespace: ofContext, serviceAccount: 'default', pod: undefined }
@@ -102,5 +111,5 @@ function tokenSpec(
   // The API server refuses to bind a token to a pod that runs as another ServiceAccount.
   const isOwn = namespace === own.namespace && serviceAccount === own.serviceAccount
   const pod = isOwn && !legacy ? own.pod : undefined
-  return { namespace, serviceAccount, audience: vault.auth.audience, pod }
+  return { namespace, serviceAccount, audience, pod }
 }

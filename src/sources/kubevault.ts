@@ -7,22 +7,23 @@ import type { Definition } from '../config/definition.ts'
 import type { Settings } from '../config/schema.ts'
 import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
-import { isBase64 } from '../lib/base64.ts'
 import { MAX_DOCUMENT_BYTES } from '../lib/json.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
-import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
+import type { KubernetesObject } from '../kubernetes/objects.ts'
 import { readIfPresent } from '../kubernetes/named-file.ts'
 import type { Runtime } from '../runtime.ts'
-import { parseRaw } from '../sealed/raw.ts'
+import { keyVersionOf, parseRaw } from '../sealed/raw.ts'
 import type { Connections } from './connections.ts'
+import { describe, placeOf, textOf, valueOf, type Place } from './place.ts'
 
-/** A definition with its namespace: one entry of one object in one cluster, under one key. */
-export interface Place {
-  readonly kind: Kind
-  readonly namespace: string
-  readonly name: string
-  readonly dataKey: string
-  readonly transitKey: string
+/** A document that was read. */
+export interface Opened {
+  /** As it is stored. */
+  readonly stored: string
+  /** The plaintext's exact bytes. */
+  readonly document: Uint8Array
+  /** Version of the Transit key that it is under. */
+  readonly keyVersion: number
 }
 
 /** What the source works with. */
@@ -83,18 +84,37 @@ export class KubevaultSource {
   }
 
   /**
+   * Decrypts a ciphertext that somebody has at hand. One that is none would fail others in its batch.
+   *
+   * @throws {@link SecretManagerError} SM_CT_*, SM_KEY_NOT_FOUND, SM_AUTH_*, SM_VAULT_*
+   */
+  async decrypt(allowance: Allowance, transitKey: string, text: string): Promise<Uint8Array> {
+    const ciphertext = parseRaw(text, 'the ciphertext')
+    return this.#parts.connections.transit.decrypt(allowance, transitKey, ciphertext)
+  }
+
+  /**
    * Fetches and opens: the object is read while the login is under way.
    *
+   * @param known - what was read before: it is given back where that is still stored, and Vault is not asked
    * @throws {@link SecretManagerError} what {@link fetch} and {@link open} reject with
    */
-  async read(allowance: Allowance, definition: Definition): Promise<Uint8Array> {
+  async read<Known extends { readonly stored: string }>(
+    allowance: Allowance,
+    definition: Definition,
+    known: Known | undefined,
+  ): Promise<Opened | Known> {
     const { connections } = this.#parts
-    connections.vault.connect()
+    if (!known) connections.vault.connect()
     const place = await this.locate(allowance, definition)
-    const ready = connections.session.ready(allowance)
-    const fetched = connections.tokenRequested().then(() => this.fetch(allowance, place))
-    const [document] = await Promise.all([fetched, ready])
-    return this.open(allowance, place, document)
+    const ready = known ? undefined : connections.session.ready(allowance)
+    // Where it failed, so will the login that it was for, and that is the failure to tell.
+    const requested = connections.tokenRequested().catch(() => ready)
+    const fetched = requested.then(() => this.fetch(allowance, place))
+    const [stored] = await Promise.all([fetched, ready])
+    if (stored === known?.stored) return known
+    const document = await this.open(allowance, place, stored)
+    return { stored, document, keyVersion: keyVersionOf(stored) }
   }
 
   /**
@@ -146,38 +166,6 @@ export class KubevaultSource {
   }
 }
 
-function placeOf(
-  { secretName: name, readType, readKey: dataKey, transitKey }: Definition,
-  namespace: string,
-): Place {
-  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
-  return { kind, namespace, name, dataKey, transitKey }
-}
-
-/** The way a place is named in messages. */
-function describe({ kind, namespace, name, dataKey }: Omit<Place, 'transitKey'>): string {
-  return `${dataKey} of ${kind} ${namespace}/${name}`
-}
-
-function textOf(place: Place, object: KubernetesObject): string {
-  const value = object.data.get(place.dataKey)
-  const binary = place.kind === 'ConfigMap' ? object.binaryData.get(place.dataKey) : undefined
-  if (value === undefined && binary === undefined) throw keyMissing(place, object)
-  if (place.kind === 'ConfigMap' && value !== undefined) return value
-  const encoded = value ?? binary ?? ''
-  if (isBase64(encoded)) return Buffer.from(encoded, 'base64').toString('latin1')
-  throw new SecretManagerError('SM_CT_FORMAT', `${describe(place)} is not base64`)
-}
-
-function keyMissing(place: Place, object: KubernetesObject): SecretManagerError {
-  const found = [...object.data.keys(), ...object.binaryData.keys()].join(', ') || 'nothing'
-  const { kind, namespace, name, dataKey } = place
-  const message = `${kind} ${namespace}/${name} has no entry "${dataKey}"`
-  return new SecretManagerError('SM_KEY_MISSING', message, {
-    hint: `check readKey (read_key): the object has ${found}`,
-  })
-}
-
 async function findObject(
   kubernetes: KubernetesClient,
   allowance: Allowance,
@@ -207,10 +195,6 @@ async function write(
   }
   const changed = { ...metadata, resourceVersion }
   return kubernetes.patch(allowance, kind, namespace, { metadata: changed, data })
-}
-
-function valueOf({ kind }: Place, text: string): string {
-  return kind === 'Secret' ? Buffer.from(text).toString('base64') : text
 }
 
 /** A write whose answer was lost is repeated, and then may meet itself. No two ciphertexts are equal. */

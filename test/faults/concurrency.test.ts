@@ -6,7 +6,6 @@ import {
   LOGIN,
   loginAnswer,
   OBJECT,
-  plaintextAnswer,
   PLAINTEXT,
   rejection,
   REVOKE,
@@ -15,14 +14,16 @@ import {
   world,
 } from './world.ts'
 
+const ROTATE = 'POST /v1/transit/keys/app/rotate'
+
 describe('many calls at once', () => {
   test('1,000 reads are one login, and no listener is left over', async () => {
     const warnings = collectWarnings()
-    const { read, vault } = await world({ config: { timeout: 10_000 } })
-    const all = await Promise.all(Array.from({ length: 1000 }, () => read()))
+    const { readMany, vault } = await world({ config: { timeout: 10_000 } })
+    const all = await readMany(1000)
     expect(all.every(({ redis_url }) => redis_url === PLAINTEXT)).toBe(true)
     expect(vault.to(LOGIN)).toHaveLength(1)
-    expect(vault.to(DECRYPT)).toHaveLength(1000)
+    expect(vault.to(DECRYPT).length).toBeLessThanOrEqual(20)
     expect(vault.connections()).toBeLessThanOrEqual(16)
     expect(await warnings()).toEqual([])
   })
@@ -36,13 +37,12 @@ describe('many calls at once', () => {
   })
 
   test('V2: waiting for one of the few connections is not counted as connecting', async () => {
-    const steps = { [DECRYPT]: delay(300, json(200, plaintextAnswer())) }
-    const { read, vault } = await world({
-      vault: steps,
+    const { manager, vault } = await world({
+      vault: { [ROTATE]: delay(300, json(200, { data: { latest_version: 2 } })) },
       config: { timeout: 800, startup: { wait: 0 } },
     })
-    await Promise.all(Array.from({ length: 48 }, () => read()))
-    expect(vault.to(DECRYPT)).toHaveLength(48)
+    await Promise.all(Array.from({ length: 32 }, () => manager.rotateKey('app')))
+    expect(vault.to(ROTATE)).toHaveLength(32)
   })
 })
 

@@ -80,6 +80,7 @@ function managerFor(
     {
       timeout: 2000,
       startup: { wait: 0 },
+      cache: { keepAtMost: 0 },
       ...config,
       vault: { url, auth, ...vault },
       kubernetes: { mountedAt: '/run/secrets' },

@@ -8,7 +8,13 @@ import { createTransport } from '../../src/http/transport.ts'
 import { SecretManager } from '../../src/manager.ts'
 import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import type { SecretManagerConfig, VaultConfig } from '../../src/config/types.ts'
-import { json, scriptedServer, type ScriptedServer, type Scripts } from './scripted-server.ts'
+import {
+  json,
+  scriptedServer,
+  type ScriptedServer,
+  type Scripts,
+  type Step,
+} from './scripted-server.ts'
 
 /** A JWT as the API server issues it; its signature is a canary. */
 export function jwtOf(claims: object = {}, signature = 'CANARYsignatureCANARY'): string {
@@ -63,6 +69,16 @@ export function plaintextAnswer(document: string = DOCUMENT): object {
   return { data: { plaintext: Buffer.from(document).toString('base64') } }
 }
 
+/** Decrypts whatever comes, one by one or in a batch. */
+export const decrypting: Step = (exchange) => {
+  const { batch_input } = JSON.parse(exchange.request.body) as {
+    batch_input?: { reference: string }[]
+  }
+  const { data } = plaintextAnswer() as { data: object }
+  const results = batch_input?.map(({ reference }) => Object.assign({ reference }, data))
+  json(200, { data: results ? { batch_results: results } : data })(exchange)
+}
+
 /** A Secret that holds the ciphertext. */
 export function secretObject(more: object = {}): object {
   const data = { 'secrets.json': Buffer.from(CIPHERTEXT).toString('base64') }
@@ -77,7 +93,7 @@ export function tokenAnswer(jwt: string = JWT, lifeMs = 600_000): object {
 
 export const HEALTHY_VAULT: Scripts = {
   [LOGIN]: json(200, loginAnswer()),
-  [DECRYPT]: json(200, plaintextAnswer()),
+  [DECRYPT]: decrypting,
   [REVOKE]: json(204, ''),
 }
 
@@ -113,6 +129,8 @@ export interface World {
   readonly files: Files
   /** Reads the one definition. */
   read(signal?: AbortSignal): Promise<{ readonly [name: string]: unknown }>
+  /** Reads many at once that have nothing in common but their key. */
+  readMany(count: number): Promise<readonly { readonly [name: string]: unknown }[]>
 }
 
 export interface WorldOptions {
@@ -139,6 +157,8 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const config: SecretManagerConfig = {
     timeout: 300,
     startup: { wait: 700 },
+    // Every read goes all the way.
+    cache: { keepAtMost: 0 },
     ...options.config,
     vault: {
       url: vault.url,
@@ -156,7 +176,13 @@ export async function world(options: WorldOptions = {}): Promise<World> {
     await Promise.all([vault.close(), kubernetes.close()])
   })
   const read: World['read'] = (signal) => manager.readSecrets(DEFINITION, { signal })
-  return { vault, kubernetes, manager, files, read }
+  const readMany: World['readMany'] = (count) => {
+    const secretNames = Array.from({ length: count }, (_, n) => `app-${n}`)
+    return Promise.all(
+      secretNames.map((secretName) => manager.readSecrets({ ...DEFINITION, secretName })),
+    )
+  }
+  return { vault, kubernetes, manager, files, read, readMany }
 }
 
 function filesFor(server: string): Files {

@@ -1,0 +1,57 @@
+/** Where a document is stored: one entry of one object. */
+import type { Definition } from '../config/definition.ts'
+import { SecretManagerError } from '../errors.ts'
+import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
+import { isBase64 } from '../lib/base64.ts'
+
+/** A definition with its namespace: one entry of one object in one cluster, under one key. */
+export interface Place {
+  readonly kind: Kind
+  readonly namespace: string
+  readonly name: string
+  readonly dataKey: string
+  readonly transitKey: string
+}
+
+/** The place of a definition whose namespace is known. */
+export function placeOf(
+  { secretName: name, readType, readKey: dataKey, transitKey }: Definition,
+  namespace: string,
+): Place {
+  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
+  return { kind, namespace, name, dataKey, transitKey }
+}
+
+/** The way a place is named in messages. */
+export function describe({ kind, namespace, name, dataKey }: Omit<Place, 'transitKey'>): string {
+  return `${dataKey} of ${kind} ${namespace}/${name}`
+}
+
+/**
+ * The stored document: what the entry of an object holds.
+ *
+ * @throws {@link SecretManagerError} SM_KEY_MISSING, SM_CT_FORMAT
+ */
+export function textOf(place: Place, object: KubernetesObject): string {
+  const value = object.data.get(place.dataKey)
+  const binary = place.kind === 'ConfigMap' ? object.binaryData.get(place.dataKey) : undefined
+  if (value === undefined && binary === undefined) throw keyMissing(place, object)
+  if (place.kind === 'ConfigMap' && value !== undefined) return value
+  const encoded = value ?? binary ?? ''
+  if (isBase64(encoded)) return Buffer.from(encoded, 'base64').toString('latin1')
+  throw new SecretManagerError('SM_CT_FORMAT', `${describe(place)} is not base64`)
+}
+
+function keyMissing(place: Place, object: KubernetesObject): SecretManagerError {
+  const found = [...object.data.keys(), ...object.binaryData.keys()].join(', ') || 'nothing'
+  const { kind, namespace, name, dataKey } = place
+  const message = `${kind} ${namespace}/${name} has no entry "${dataKey}"`
+  return new SecretManagerError('SM_KEY_MISSING', message, {
+    hint: `check readKey (read_key): the object has ${found}`,
+  })
+}
+
+/** What an entry of the object must hold for {@link textOf} to give `text`. */
+export function valueOf({ kind }: Place, text: string): string {
+  return kind === 'Secret' ? Buffer.from(text).toString('base64') : text
+}
