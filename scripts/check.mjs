@@ -12,6 +12,7 @@ const steps = {
   format: () => tool('oxfmt', '--check'),
   lint: () => tool('oxlint', '--deny-warnings'),
   types: () => tool('tsc', '-p', 'tsconfig.json'),
+  examples: () => tool('tsc', '-p', 'examples/tsconfig.json'),
   'dead code': () => tool('knip'),
   build: () => run(process.execPath, ['scripts/build.mjs'], { cwd: root }),
   api: () => checkApi(root),
