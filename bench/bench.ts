@@ -9,7 +9,7 @@ export interface Context {
   readonly samples: number
   rig(): Promise<Rig>
   installation(): Promise<Installation>
-  /** Path of the program that uses node-vault and @kubernetes/client-node. */
+  /** Path of the program that uses node-vault and @kubernetes/client-node; others stand beside it. */
   peers(): Promise<string>
 }
 

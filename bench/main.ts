@@ -7,12 +7,16 @@ import { parseArgs } from 'node:util'
 import type { Benchmark, Context } from './bench.ts'
 import { coldReadRss } from './cold-read-rss.ts'
 import { coldReadRtt } from './cold-read-rtt.ts'
+import { coalesce } from './coalesce.ts'
 import { coldRead } from './cold-read.ts'
-import { table, unmeasured, type Figure } from './figure.ts'
+import { faults } from './faults.ts'
+import { json, table, unmeasured, type Figure } from './figure.ts'
 import { install } from './install.ts'
 import { installPackage, installPeers } from './package.ts'
 import { startRig, type Rig } from './rig.ts'
 import { removeDirectory, serverDirectory, serversPresent } from './servers.ts'
+import { storm } from './storm.ts'
+import { warmRead } from './warm-read.ts'
 
 const BENCHMARKS: Readonly<
   Record<string, { readonly unit: string; readonly goal: number; readonly measure: Benchmark }>
@@ -20,6 +24,10 @@ const BENCHMARKS: Readonly<
   'cold-read': { unit: '× floor', goal: 1.25, measure: coldRead },
   'cold-read-rtt': { unit: 'round trips', goal: 5, measure: coldReadRtt },
   'cold-read-rss': { unit: 'MiB', goal: 10, measure: coldReadRss },
+  'warm-read': { unit: 'µs', goal: 1, measure: warmRead },
+  coalesce: { unit: '× faster', goal: 3, measure: coalesce },
+  storm: { unit: 'failed reads', goal: 0, measure: storm },
+  faults: { unit: 'rows missed', goal: 0, measure: faults },
   install: { unit: 'MB', goal: 3, measure: install },
 }
 
@@ -40,7 +48,7 @@ if (unknown.length > 0 || !(samples >= 1)) {
   process.exitCode = 2
 } else {
   const figures = await measureAll()
-  console.log(values.json ? JSON.stringify(figures, undefined, 2) : table(figures))
+  console.log(values.json ? json(figures) : table(figures))
 }
 
 async function measureAll(): Promise<Figure[]> {

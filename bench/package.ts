@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** A directory with the package in its node_modules. */
 export interface Installation {
   readonly directory: string
-  /** Path of the measured program, beside the package as a service's own code is. */
+  /** Path of `ours.mjs`. All of `bench/programs` stand beside the package, as a service's own code does. */
   readonly program: string
   readonly bytes: number
   readonly packages: number
@@ -31,12 +31,13 @@ export async function installPackage(directory: string): Promise<Installation> {
   const cache = ['--cache', join(directory, 'npm-cache')]
   const quiet = ['--offline', '--no-audit', '--no-fund', '--silent']
   await npm(app, ['install', join(directory, tarball), ...cache, ...quiet])
+  for (const file of await readdir(programFile('')))
+    await copyFile(programFile(file), join(app, file))
   const program = join(app, 'ours.mjs')
-  await copyFile(programFile('ours.mjs'), program)
   return { directory: app, program, ...(await weigh(join(app, 'node_modules'))) }
 }
 
-/** Installs what is measured beside us, unless it is there. @throws what npm said */
+/** Installs what is measured beside us, unless it is there; gives the path of `peer.mjs`. @throws what npm said */
 export async function installPeers(): Promise<string> {
   const directory = join(root, 'bench', 'peers')
   const lock = await readFile(join(directory, 'package-lock.json'), 'utf8')

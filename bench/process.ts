@@ -13,6 +13,9 @@ export interface Program {
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
+/** A program that runs longer hangs. */
+const LONGEST_MS = 300_000
+
 /** What one run took. */
 export interface Run {
   /** From before spawn() until the process has ended. */
@@ -90,7 +93,12 @@ function launch(
 ): Promise<Run & { readonly extra: string }> {
   const { PATH = '', HOME = '' } = process.env
   const start = performance.now()
-  const child = spawn(command, args, { cwd, env: { PATH, HOME, ...env }, stdio })
+  const child = spawn(command, args, {
+    cwd,
+    env: { PATH, HOME, ...env },
+    stdio,
+    timeout: LONGEST_MS,
+  })
   const [, stdout, stderr, extra] = child.stdio.map((stream) =>
     stream !== null && stream !== undefined && 'read' in stream ? textOf(stream) : () => '',
   )

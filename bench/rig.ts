@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { stringify } from 'yaml'
+import type { Upstream } from './fault-proxy.ts'
 import type { Job } from './job.ts'
 import {
   encryptRaw,
@@ -48,6 +49,14 @@ export interface Rig {
   readonly defFile: string
   /** Sets the round trip time of {@link slowJobs}, in milliseconds. */
   delay(rttMs: number): Promise<void>
+  /** Calls Vault's API as root, past everything that is measured; path without `/v1/`. */
+  readonly vault: VaultServer['api']
+  /** What a {@link startFaultProxy} stands in front of. */
+  readonly upstreams: { readonly vault: Upstream; readonly kubernetes: Upstream }
+  /** The same jobs at other addresses of the same servers, in a directory of this name. */
+  jobsAt(name: string, urls: { readonly vault: string; readonly kubernetes: string }): Promise<Jobs>
+  /** Writes a file that ends with the servers, and gives its path. */
+  write(name: string, content: unknown): Promise<string>
   stop(): Promise<void>
 }
 
@@ -86,12 +95,33 @@ export async function startRig(): Promise<Rig> {
       cfgFile: join(directory, 'direct', 'secretcfg.json'),
       defFile: join(directory, 'direct', 'secretdef.json'),
       delay: delayOf([slowVault, slowKubernetes]),
+      vault: vault.api,
+      upstreams: {
+        vault: upstreamOf(vault, vault.caPem ?? '', 'server'),
+        kubernetes: upstreamOf(kubernetes, kubernetes.caPem, 'apiserver'),
+      },
+      jobsAt: (name, urls) => writeJobs(site, name, urls.vault, urls.kubernetes),
+      write: async (name, content) => {
+        const path = join(directory, name)
+        await writeFile(path, JSON.stringify(content))
+        return path
+      },
       stop,
     }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Where test/real keeps the certificate that a server shows. */
+function upstreamOf(
+  { url, directory }: { readonly url: string; readonly directory: string },
+  caPem: string,
+  name: string,
+): Upstream {
+  const file = (suffix: string): string => join(directory, 'pki', `${name}.${suffix}`)
+  return { url, caPem, certFile: file('crt'), keyFile: file('key') }
 }
 
 interface Site {
@@ -118,7 +148,7 @@ async function provision(
   const vaultWire = wireOfUrl(vault.url, { ca: vault.caPem })
   const kubernetesWire = wireOfUrl(kubernetes.url, { ca: kubernetes.caPem })
   const original = originalPlan(servers)
-  const native = nativePlan(servers, { namespace: 'zero-rbac', rules: [] })
+  const native = nativePlan(servers, { namespace: 'zero-rbac', rules: [], format: 'raw' })
   for (const plan of [original, native, { ...original, ...SHORT }]) {
     await provisionKubevault(vaultWire, kubernetesWire, plan)
   }
