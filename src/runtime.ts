@@ -149,9 +149,24 @@ function monotonicMs(): number {
   return seconds * 1000 + nanoseconds / 1e6
 }
 
+/** Files that are open at once: a process may hold few, and as many threads read them at best. */
+const MAX_OPEN_FILES = 8
+let openFiles = 0
+const waitingForFile: (() => void)[] = []
+
 function readWhole(path: string): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    readFile(path, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+    const begin = (): void => {
+      openFiles += 1
+      readFile(path, (error, bytes) => {
+        openFiles -= 1
+        waitingForFile.shift()?.()
+        if (error) reject(error)
+        else resolve(bytes)
+      })
+    }
+    if (openFiles < MAX_OPEN_FILES) begin()
+    else waitingForFile.push(begin)
   })
 }
 

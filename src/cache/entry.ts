@@ -1,7 +1,7 @@
 /** What is kept of one definition, and the one flight that reads it. */
 import type { Definition } from '../config/definition.ts'
 import type { CacheSettings } from '../config/settings.ts'
-import { isSecretManagerError, type SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance, Budget } from '../http/budget.ts'
 import { aborted, untilAborted } from '../lib/abort.ts'
 import { backoffMs } from '../lib/backoff.ts'
@@ -52,9 +52,8 @@ interface Kept<T> {
   readonly awakeAt: number
 }
 
-/** Between attempts that are refused, in milliseconds. */
+/** Between attempts that are refused, and between any after some that failed; in milliseconds. */
 const DENIED_WAIT_MS = 60_000
-/** Between any two, after some that failed. */
 const LEAST_WAIT_MS = 1000
 const FREE_FAILURES = 3
 
@@ -185,8 +184,9 @@ export class Entry<T> {
       const snapshot = await load(allowance, this.definition, known)
       if (isCurrent()) this.#loaded({ snapshot, ...times }, runtime.now() - startedAt)
       return snapshot
-    } catch (error) {
-      if (isSecretManagerError(error) && isCurrent()) this.#failed(error, runtime.now() - startedAt)
+    } catch (caught) {
+      const error = isSecretManagerError(caught) ? caught : unforeseen()
+      if (isCurrent()) this.#failed(error, runtime.now() - startedAt)
       throw error
     }
   }
@@ -219,7 +219,7 @@ export class Entry<T> {
     const wasStale = this.#failure !== undefined
     this.#failures += 1
     this.#failure = { error, at: clock() }
-    const waitMs = Math.max(LEAST_WAIT_MS, backoffMs(this.#failures, runtime.random()))
+    const waitMs = Math.max(LEAST_WAIT_MS, backoffMs(this.#failures, Infinity, runtime.random()))
     this.#notBefore = clock() + (isDenial(error) ? DENIED_WAIT_MS : waitMs)
     publishRefresh(this.definition, { outcome: 'failed', durationMs, error })
     const isKept = this.#kept && this.#freshness() !== 'expired'
@@ -237,6 +237,11 @@ export class Entry<T> {
     const ageMs = this.#kept ? this.#age(this.#kept).totalMs : 0
     publishFreshness(name, this.definition, ageMs, error)
   }
+}
+
+/** A bug of ours: its own words may quote what was read, and unnoticed it would be repeated without a pause. */
+function unforeseen(): SecretManagerError {
+  return new SecretManagerError('SM_INTERNAL', 'the read failed in a way that nobody foresaw')
 }
 
 /** Somebody refused, or what was asked for is gone; and not merely for now. */

@@ -47,13 +47,15 @@ export class Flight<T> {
    * @param before - what an earlier one failed with, after all its time
    */
   join(allowance: Allowance, before: SecretManagerError | undefined): Promise<T> {
-    return this.#untilGivenUp(allowance.join(this.#result, before))
+    return this.#untilGivenUp(allowance.join(this.#result, 'the read', before))
   }
 
-  /** Waits until it has ended, but no longer than `ms`. */
+  /** Waits until it has ended, but no longer than `ms` since it began. */
   async settledWithin(ms: number, { signal }: Allowance, runtime: Runtime): Promise<void> {
+    const leftMs = ms - this.#allowance.elapsedMs()
+    if (leftMs <= 0) return
     await new Promise<void>((resolve) => {
-      const cancel = runtime.after(ms, () => done())
+      const cancel = runtime.after(leftMs, () => done())
       const done = (): void => {
         cancel()
         signal.removeEventListener('abort', done)

@@ -13,10 +13,9 @@ const MAX_ISSUES = 20
  * @throws {@link SecretManagerError} SM_SCHEMA_INVALID with the paths only: a schema's messages quote values
  */
 export async function validate(schema: StandardSchema, dictionary: object): Promise<object> {
-  const result = await run(schema, dictionary)
-  if (result.issues)
-    throw invalid(`the schema refuses ${result.issues.slice(0, MAX_ISSUES).map(pathOf).join(', ')}`)
-  return sealed(result.value)
+  const { issues, value } = await run(schema, dictionary)
+  if (issues) throw invalid(`the schema refuses ${issues.join(', ')}`)
+  return sealed(value)
 }
 
 /** A schema may give anything: an instance of a class, or an object whose getters throw with what they hold. */
@@ -30,11 +29,18 @@ function sealed(value: unknown): object {
   }
 }
 
-type Result = Awaited<ReturnType<StandardSchema['~standard']['validate']>>
+interface Result {
+  readonly value: unknown
+  /** Where they are. */
+  readonly issues: readonly string[] | undefined
+}
 
+/** Not only its function is the user's: what that gives may be nothing, or throw when it is looked at. */
 async function run(schema: StandardSchema, dictionary: object): Promise<Result> {
   try {
-    return await schema['~standard'].validate(dictionary)
+    const result = await schema['~standard'].validate(dictionary)
+    if (!result.issues) return { value: result.value, issues: undefined }
+    return { value: undefined, issues: result.issues.slice(0, MAX_ISSUES).map(pathOf) }
   } catch {
     // A transform that throws may quote the value that it met.
     throw invalid('the schema failed while it ran')

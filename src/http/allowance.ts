@@ -118,7 +118,7 @@ export class Allowance {
   ): Promise<boolean> {
     const leftMs = this.#remainingMs() - this.#shortestMs()
     if (leftMs < 0) return false
-    const jittered = backoffMs(failures, this.#runtime.random())
+    const jittered = backoffMs(failures, this.elapsedMs(), this.#runtime.random())
     const askedMs = Math.min(retryAfterMs, LONGEST_BLOCK_MS)
     const leastMs = Math.max(askedMs, Math.min(jittered, leftMs))
     const wait = { leftMs, wakes: true, onWait }
@@ -157,20 +157,23 @@ export class Allowance {
   }
 
   /**
-   * Waits for a login, which has an allowance of its own, as long as this call may last. One that begins
-   * when the call has no time left still may make its two requests.
+   * Waits for what runs on an allowance of its own, as long as this call may last. What begins when the call
+   * has no time left still may make its two requests.
    *
+   * @param what - said of it when it takes too long
    * @param before - what an earlier one failed with, after all its time: then there is no more than what is left
    * @throws {@link SecretManagerError} what it rejects with; where the time ends before: `before`, what a
    * server failed with last, or SM_TIMEOUT; SM_ABORTED
    */
-  async join<T>(login: Promise<T>, before: SecretManagerError | undefined): Promise<T> {
+  async join<T>(
+    promise: Promise<T>,
+    what: string,
+    before: SecretManagerError | undefined,
+  ): Promise<T> {
     const leastMs = before ? 0 : 2 * this.#settings.attempt.timeoutMs
     const late = (): SecretManagerError =>
-      before ??
-      this.#lastTrouble() ??
-      new SecretManagerError('SM_TIMEOUT', 'what the call waited for took too long')
-    return this.#until(login, Math.max(leastMs, this.#remainingMs()), late)
+      before ?? this.#lastTrouble() ?? new SecretManagerError('SM_TIMEOUT', `${what} took too long`)
+    return this.#until(promise, Math.max(leastMs, this.#remainingMs()), late)
   }
 
   /** Whether another attempt could still be made. */

@@ -118,7 +118,7 @@ export class Session {
       const flight = this.#flight
       if (!flight) throw closed()
       try {
-        return await allowance.join(flight.token, failure)
+        return await allowance.join(flight.token, 'the login', failure)
       } catch (error) {
         if (!isSecretManagerError(error) || !error.retryable) throw error
         if (!flight.allowance.ranOut() || allowance.ranOut()) throw error

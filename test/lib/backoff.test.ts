@@ -8,18 +8,27 @@ const NOW = Date.UTC(2026, 0, 1)
 describe('Q8: the wait before the next attempt', () => {
   test('is within [0, 10 s), and its window doubles from 250 ms', () => {
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+    const count = fc.integer({ min: 1, max: 10_000 })
+    const elapsed = fc.integer({ min: 0, max: 1_000_000 })
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 10_000 }), random, (failures, luck) => {
-        const ms = backoffMs(failures, luck)
+      fc.property(count, elapsed, random, (failures, elapsedMs, luck) => {
+        const ms = backoffMs(failures, elapsedMs, luck)
         expect(ms).toBeGreaterThanOrEqual(0)
         expect(ms).toBeLessThan(10_000)
         expect(ms).toBeLessThanOrEqual(250 * 2 ** failures)
+        expect(ms).toBeLessThanOrEqual(Math.max(2500, elapsedMs / 2))
       }),
     )
-    expect([1, 2, 3, 4, 5, 6, 60].map((failures) => backoffMs(failures, 0.5))).toEqual([
+    expect([1, 2, 3, 4, 5, 6, 60].map((failures) => backoffMs(failures, 60_000, 0.5))).toEqual([
       ...[250, 500, 1000, 2000, 4000, 5000, 5000],
     ])
   })
+})
+
+test('a short outage is not followed by a long wait', () => {
+  expect([0, 5000, 8000, 20_000, 60_000].map((elapsed) => backoffMs(30, elapsed, 0.5))).toEqual([
+    ...[1250, 1250, 2000, 5000, 5000],
+  ])
 })
 
 describe('V5: Retry-After', () => {
