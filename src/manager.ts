@@ -1,7 +1,7 @@
 /** The library's face: one SecretManager per process reads any number of definitions. */
 import { Cache } from './cache/cache.ts'
 import { dictionariesOf, documentsOf } from './cache/loads.ts'
-import { Calls, isFresh, type CallOptions, type ReadOptions } from './calls.ts'
+import { isFresh, type CallOptions, type ReadOptions } from './calls.ts'
 import { definitionOf, positionalDefinition, type Definition } from './config/definition.ts'
 import { parseConfig } from './config/schema.ts'
 import type {
@@ -12,11 +12,10 @@ import type {
   SecretManagerConfig,
   StandardSchema,
 } from './config/types.ts'
+import { closeCore, createCore, type Core } from './core.ts'
 import { createTransport } from './http/transport.ts'
 import { parseDictionary } from './lib/json.ts'
 import { systemRuntime, type Runtime } from './runtime.ts'
-import { Connections } from './sources/connections.ts'
-import { KubevaultSource } from './sources/kubevault.ts'
 import { statusOf, type Status } from './status.ts'
 import { sealValues, type SecretValues } from './values.ts'
 
@@ -41,9 +40,7 @@ export interface ManagerOptions {
  * const { redis_url } = await sm.readSecrets('matrix-secrets', 'default', 'SECRET', 'secrets.json', 'aes256-key')
  */
 export class SecretManager implements AsyncDisposable {
-  readonly #calls: Calls
-  readonly #connections: Connections
-  readonly #source: KubevaultSource
+  readonly #core: Core
   readonly #dictionaries: Cache<object>
   readonly #documents: Cache<Uint8Array>
   #closed: Promise<void> | undefined
@@ -55,14 +52,13 @@ export class SecretManager implements AsyncDisposable {
   constructor(config: SecretManagerConfig | SecretCfg, options: ManagerOptions = {}) {
     const settings = parseConfig(config)
     const runtime = options.runtime ?? systemRuntime(createTransport)
-    this.#calls = new Calls(runtime, settings)
-    const { budget } = this.#calls
-    this.#connections = new Connections(settings, budget, runtime)
-    this.#source = new KubevaultSource({ settings, runtime, connections: this.#connections })
-    const { cache, attempt } = settings
-    const parts = { settings: cache, patienceMs: attempt.timeoutMs, budget, runtime }
-    this.#dictionaries = new Cache({ ...parts, ...dictionariesOf(this.#source) })
-    this.#documents = new Cache({ ...parts, ...documentsOf(this.#source) })
+    this.#core = createCore(settings, runtime)
+    const { source, calls } = this.#core
+    const { budget } = calls
+    const patienceMs = settings.attempt.timeoutMs
+    const parts = { settings: settings.cache, patienceMs, budget, runtime }
+    this.#dictionaries = new Cache({ ...parts, ...dictionariesOf(source) })
+    this.#documents = new Cache({ ...parts, ...documentsOf(source, runtime) })
   }
 
   /**
@@ -132,9 +128,9 @@ export class SecretManager implements AsyncDisposable {
     document: Uint8Array | string,
     options?: CallOptions,
   ): Promise<void> {
-    return this.#calls.run(options, async (allowance) => {
+    return this.#core.calls.run(options, async (allowance) => {
       const parsed = definitionOf(definition)
-      await this.#source.store(allowance, parsed, bytesOf(document))
+      await this.#core.source.store(allowance, parsed, bytesOf(document))
       this.#dictionaries.forget(parsed)
       this.#documents.forget(parsed)
     })
@@ -147,26 +143,30 @@ export class SecretManager implements AsyncDisposable {
    * @throws {@link SecretManagerError} SM_VAULT_*; where no answer came (SM_VAULT_TIMEOUT, SM_VAULT_UNREACHABLE, SM_VAULT_BAD_RESPONSE) the key may have been rotated: it is not sent twice
    */
   rotateKey(transitKey: string, options?: CallOptions): Promise<number> {
-    return this.#calls.run(options, (allowance) =>
-      this.#connections.transit.rotate(allowance, transitKey),
+    return this.#core.calls.run(options, (allowance) =>
+      this.#core.connections.transit.rotate(allowance, transitKey),
     )
   }
 
   /** Step 1: finds the API server (in a pod the pod's own, else a kubeconfig). */
   connectToK8s(options?: CallOptions): Promise<void> {
-    return this.#calls.run(options, async (allowance) => {
-      await this.#connections.kubernetes(allowance)
+    return this.#core.calls.run(options, async (allowance) => {
+      await this.#core.connections.kubernetes(allowance)
     })
   }
 
   /** Step 2: gives the ServiceAccount JWT that logs in to Vault. It is a credential: keep it out of logs. */
   getK8sServiceAccountToken(options?: CallOptions): Promise<string> {
-    return this.#calls.run(options, (allowance) => this.#connections.jwt(allowance, undefined))
+    return this.#core.calls.run(options, (allowance) =>
+      this.#core.connections.jwt(allowance, undefined),
+    )
   }
 
   /** Step 3: logs in to Vault, unless a token is live. */
   connectToVault(options?: CallOptions): Promise<void> {
-    return this.#calls.run(options, (allowance) => this.#connections.session.ready(allowance))
+    return this.#core.calls.run(options, (allowance) =>
+      this.#core.connections.session.ready(allowance),
+    )
   }
 
   /** Steps 4 to 6 at once, the original's name for {@link readSecrets}. */
@@ -179,9 +179,9 @@ export class SecretManager implements AsyncDisposable {
 
   /** Step 4: reads the stored ciphertext. */
   readK8sSecret(definition: SecretDefinition | SecretDef, options?: CallOptions): Promise<string> {
-    return this.#calls.run(options, async (allowance) => {
-      const place = await this.#source.locate(allowance, definitionOf(definition))
-      return this.#source.fetch(allowance, place)
+    return this.#core.calls.run(options, async (allowance) => {
+      const place = await this.#core.source.locate(allowance, definitionOf(definition))
+      return this.#core.source.fetch(allowance, place)
     })
   }
 
@@ -191,8 +191,8 @@ export class SecretManager implements AsyncDisposable {
     ciphertext: string,
     options?: CallOptions,
   ): Promise<Uint8Array> {
-    return this.#calls.run(options, (allowance) =>
-      this.#source.decrypt(allowance, transitKey, ciphertext),
+    return this.#core.calls.run(options, (allowance) =>
+      this.#core.source.decrypt(allowance, transitKey, ciphertext),
     )
   }
 
@@ -207,12 +207,12 @@ export class SecretManager implements AsyncDisposable {
 
   /** How every definition, the session and both servers are at this moment, without a call. Plain data, nothing secret. */
   status(): Status {
-    const { budget } = this.#calls
-    return statusOf({
-      definitions: [...this.#dictionaries.status(), ...this.#documents.status()],
-      session: this.#connections.session.status(),
-      vault: budget.status('vault'),
-      kubernetes: budget.status('kubernetes'),
+    const { calls, connections } = this.#core
+    const caches = [this.#dictionaries, this.#documents]
+    return statusOf(caches, {
+      session: connections.session.status(),
+      vault: calls.budget.status('vault'),
+      kubernetes: calls.budget.status('kubernetes'),
     })
   }
 
@@ -227,21 +227,20 @@ export class SecretManager implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#calls.close()
     this.#dictionaries.clear()
     this.#documents.clear()
-    await this.#connections.close(this.#calls.budget.last())
+    await closeCore(this.#core)
   }
 
   /** What is fresh costs no allowance, no call and no wait. */
-  async #read<T extends object>(
+  #read<T extends object>(
     cache: Cache<T>,
     definition: Definition,
     options: unknown,
-  ): Promise<T> {
-    const hit = options === undefined && !this.#calls.isClosed ? cache.hit(definition) : undefined
-    if (hit) return hit
-    return this.#calls.run(options, (it) => cache.read(it, definition, isFresh(options)))
+  ): T | Promise<T> {
+    const { calls } = this.#core
+    const hit = options === undefined && !calls.isClosed ? cache.hit(definition) : undefined
+    return hit ?? calls.run(options, (it) => cache.read(it, definition, isFresh(options)))
   }
 }
 

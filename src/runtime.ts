@@ -16,8 +16,12 @@ export interface Runtime {
   wallClock(): number
   /** Waits; ends early, without an error, when `signal` aborts. The timer keeps the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
-  /** Runs `task` later, unless the function it gives is called before. Keeps no process alive. */
-  after(ms: number, task: () => void): () => void
+  /**
+   * Runs `task` later, unless the function it gives is called before.
+   *
+   * @param keepsAlive - whether somebody waits for it, so that the process must not end before
+   */
+  after(ms: number, task: () => void, keepsAlive?: boolean): () => void
   /** A number in [0, 1). */
   random(): number
   randomId(): string
@@ -189,8 +193,8 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-function after(ms: number, task: () => void): () => void {
-  return timer(ms, task, false)
+function after(ms: number, task: () => void, keepsAlive = false): () => void {
+  return timer(ms, task, keepsAlive)
 }
 
 /** Node runs a timer at once that is asked for more: Vault's default lease of 768 h is. */

@@ -1,11 +1,13 @@
 /** What `sm.status()` tells: enough to see why a service is not ready, and nothing secret. */
+import type { Definition } from './config/settings.ts'
 import type { ReadType } from './config/types.ts'
 import type { ErrorCode, SecretManagerError } from './errors.ts'
 
 /** A SecretManager at one moment. Plain data. */
 export interface Status {
-  /** Whether every definition that was asked for has a dictionary to serve; `false` before the first has. */
+  /** Whether every one of {@link definitions} has a dictionary to serve; `false` before any was served. */
   readonly ready: boolean
+  /** Those with something to serve or under way, and those that were asked for in the last 5 minutes in vain. */
   readonly definitions: readonly DefinitionStatus[]
   readonly session: SessionStatus
   readonly backends: Readonly<Record<'vault' | 'kubernetes', BackendStatus>>
@@ -70,21 +72,63 @@ export interface Trouble {
   readonly agoMs: number
 }
 
-/** What is known of each part. */
-export interface StatusParts extends Pick<Status, 'definitions' | 'session'> {
+/** What keeps definitions. */
+export interface StatusOfMany {
+  /** Whether anything could ever be read. */
+  readonly hasServed: boolean
+  status(): readonly DefinitionStatus[]
+}
+
+/** What is known of the rest. */
+export interface StatusParts extends Pick<Status, 'session'> {
   readonly vault: BackendStatus
   readonly kubernetes: BackendStatus
 }
 
 /** Puts the parts together. */
-export function statusOf({ definitions, session, vault, kubernetes }: StatusParts): Status {
+export function statusOf(
+  caches: readonly StatusOfMany[],
+  { session, vault, kubernetes }: StatusParts,
+): Status {
+  const definitions = caches.flatMap((cache) => cache.status())
   const isServed = ({ freshness }: DefinitionStatus): boolean =>
     freshness === 'fresh' || freshness === 'stale'
+  const hasServed = caches.some((cache) => cache.hasServed)
+  const ready = hasServed && definitions.every(isServed)
+  return { ready, definitions, session, backends: { vault, kubernetes } }
+}
+
+/** What a cache knows of a definition. */
+export interface DefinitionFacts {
+  readonly kept:
+    | {
+        readonly ageMs: number
+        readonly keyVersion: number | undefined
+        readonly revision: number | undefined
+      }
+    | undefined
+  readonly trouble: Trouble | undefined
+}
+
+/** A definition as status shows it. */
+export function definitionStatus(
+  { secretName, namespace, readType, readKey, transitKey }: Definition,
+  { kept, trouble }: DefinitionFacts,
+): DefinitionStatus {
+  const [served, notServed] = trouble
+    ? (['stale', 'failed'] as const)
+    : (['fresh', 'loading'] as const)
   return {
-    ready: definitions.length > 0 && definitions.every(isServed),
-    definitions,
-    session,
-    backends: { vault, kubernetes },
+    secretName,
+    namespace,
+    readType,
+    readKey,
+    transitKey,
+    freshness: kept ? served : notServed,
+    ageMs: kept && Math.round(kept.ageMs),
+    keyVersion: kept?.keyVersion,
+    revision: kept?.revision,
+    trouble,
   }
 }
 

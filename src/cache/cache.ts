@@ -10,21 +10,33 @@ import type { StandardSchema } from '../config/types.ts'
 import type { Allowance } from '../http/budget.ts'
 import { wakefulClock } from '../lib/wakeful-clock.ts'
 import type { DefinitionStatus } from '../status.ts'
-import { Entry, type EntryParts } from './entry.ts'
+import { Entry } from './entry.ts'
+import type { EntryParts } from './parts.ts'
 
 /** Entries from which those that have nothing to serve are thrown out. */
 const MANY = 1000
+/** No more are kept: those that nobody asked for longest go first. */
+const MOST = 10_000
 
 /** Values by definition; definitions that say the same share one. */
 export class Cache<T> {
   readonly #parts: EntryParts<T>
   readonly #entries = new Map<string, Entry<T>>()
   #byDefinition = new WeakMap<Definition, Entry<T>>()
-  readonly #schemas = new Numbers()
+  readonly #schemas = new SchemaNumbers()
   #sweepAt = MANY
+  #hasServed = false
 
-  constructor(parts: Omit<EntryParts<T>, 'clock'>) {
-    this.#parts = { ...parts, clock: wakefulClock(parts.runtime) }
+  constructor(parts: Omit<EntryParts<T>, 'clock' | 'onServed'>) {
+    const onServed = (): void => {
+      this.#hasServed = true
+    }
+    this.#parts = { ...parts, onServed, clock: wakefulClock(parts.runtime) }
+  }
+
+  /** Whether anything could ever be read. */
+  get hasServed(): boolean {
+    return this.#hasServed
   }
 
   /** The value of a definition, if it is fresh: no call, no wait. */
@@ -44,17 +56,19 @@ export class Cache<T> {
   }
 
   /** Forgets what is kept of an object, as it was just changed from here: readers see it at once. */
-  forget({ secretName, namespace, readType }: Definition): void {
+  forget({ secretName, readType }: Definition): void {
+    // Whatever the namespace: a definition may leave it to the settings.
     for (const entry of this.#entries.values()) {
-      const { definition: one } = entry
-      const isIt = one.secretName === secretName && one.readType === readType
-      if (isIt && one.namespace === namespace) entry.drop()
+      const { definition } = entry
+      if (definition.secretName === secretName && definition.readType === readType) entry.drop()
     }
   }
 
-  /** How every definition is that was asked for. */
+  /** How every definition is that somebody is interested in. */
   status(): readonly DefinitionStatus[] {
-    return [...this.#entries.values()].map((entry) => entry.status())
+    return [...this.#entries.values()]
+      .filter(({ isIdle }) => !isIdle)
+      .map((entry) => entry.status())
   }
 
   /** Wipes and forgets everything. */
@@ -83,19 +97,27 @@ export class Cache<T> {
   /** Names that come out of requests must not fill the memory. */
   #sweep(): void {
     for (const [key, entry] of this.#entries) if (entry.isIdle) this.#entries.delete(key)
+    const byUse = [...this.#entries].toSorted(([, a], [, b]) => a.usedAt - b.usedAt)
+    for (const [key, entry] of byUse.slice(0, Math.max(0, byUse.length - MOST * 0.9))) {
+      entry.drop()
+      this.#entries.delete(key)
+    }
     this.#byDefinition = new WeakMap()
-    this.#sweepAt = Math.max(MANY, this.#entries.size * 2)
+    this.#sweepAt = Math.min(MOST, Math.max(MANY, this.#entries.size * 2))
   }
 
+  /** No part of it can hold a slash. */
   #keyOf(definition: Definition): string {
-    const { namespace = '', readType, secretName, readKey, transitKey, format, schema } = definition
-    const place = [namespace, readType, secretName, readKey, transitKey, format].join('/')
-    return schema === undefined ? place : `${place}/${this.#schemas.of(schema)}`
+    const { namespace = '', readType, secretName, readKey } = definition
+    const { transitKey, format, binding, allowRollback, schema } = definition
+    const place = [namespace, readType, secretName, readKey]
+    const opening = [transitKey, format, binding, allowRollback]
+    return [...place, ...opening, schema === undefined ? 0 : this.#schemas.of(schema)].join('/')
   }
 }
 
 /** Schemas are told apart by identity: what they do cannot be compared. */
-class Numbers {
+class SchemaNumbers {
   readonly #numbers = new WeakMap<StandardSchema, number>()
   #last = 0
 

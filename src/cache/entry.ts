@@ -1,61 +1,26 @@
 /** What is kept of one definition, and the one flight that reads it. */
 import type { Definition } from '../config/definition.ts'
-import type { CacheSettings } from '../config/settings.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
-import type { Allowance, Budget } from '../http/budget.ts'
-import { aborted, untilAborted } from '../lib/abort.ts'
-import { backoffMs } from '../lib/backoff.ts'
-import type { Runtime } from '../runtime.ts'
-import { troubleOf, type DefinitionStatus } from '../status.ts'
+import type { Allowance } from '../http/budget.ts'
+import { aborted } from '../lib/abort.ts'
+import { definitionStatus, troubleOf, type DefinitionStatus } from '../status.ts'
 import { publishFreshness, publishRefresh } from './events.ts'
 import { Flight } from './flight.ts'
 import { freshnessOf, type Age, type Freshness } from './freshness.ts'
-
-/** What one definition came to. */
-export interface Snapshot<T> {
-  /** The stored document, to tell whether it changed. */
-  readonly stored: string
-  readonly keyVersion: number | undefined
-  readonly revision: number | undefined
-  readonly value: T
-}
-
-/**
- * Reads a definition from the servers.
- *
- * @param known - what is kept; given back as it is where nothing changed
- */
-export type Load<T> = (
-  allowance: Allowance,
-  definition: Definition,
-  known: Snapshot<T> | undefined,
-) => Promise<Snapshot<T>>
-
-/** What all entries work with. */
-export interface EntryParts<T> {
-  readonly settings: CacheSettings
-  /** Longest time that a read waits for the refresh of a value that it could have, in milliseconds. */
-  readonly patienceMs: number
-  readonly load: Load<T>
-  /** Wipes a value that is kept no longer. */
-  readonly wipe: (value: T) => void
-  readonly budget: Budget
-  readonly runtime: Runtime
-  /** Counts what the machine slept through; the runtime's own clock does not. */
-  readonly clock: () => number
-}
+import type { EntryParts, Snapshot } from './parts.ts'
+import { isDenial, Setbacks } from './setbacks.ts'
 
 interface Kept<T> {
   readonly snapshot: Snapshot<T>
   /** When it was known to be current, by either clock. */
   readonly at: number
   readonly awakeAt: number
+  /** When it was opened, by the monotonic clock. */
+  readonly openedAt: number
 }
 
-/** Between attempts that are refused, and between any after some that failed; in milliseconds. */
-const DENIED_WAIT_MS = 60_000
-const LEAST_WAIT_MS = 1000
-const FREE_FAILURES = 3
+/** What nobody asked for so long, and what cannot be read, is of no interest any more; in milliseconds. */
+const FORGOTTEN_MS = 300_000
 
 /** One definition. */
 export class Entry<T> {
@@ -63,43 +28,56 @@ export class Entry<T> {
   readonly #parts: EntryParts<T>
   #kept: Kept<T> | undefined
   #flight: Flight<Snapshot<T>> | undefined
-  /** Why it could not be read last, where it could not. */
-  #failure: { readonly error: SecretManagerError; readonly at: number } | undefined
-  #failures = 0
-  /** No flight begins before. */
-  #notBefore = 0
+  readonly #setbacks = new Setbacks()
+  /** It was said to be stale, or dropped, and not yet to be fresh again. */
+  #isLamented = false
+  #usedAt = 0
 
   constructor(definition: Definition, parts: EntryParts<T>) {
     this.definition = definition
     this.#parts = parts
   }
 
-  /** Whether there is nothing to serve and nothing under way. */
+  /** Whether there is nothing to serve, nothing under way, and nobody who waits for it. */
   get isIdle(): boolean {
-    return this.#freshness() === 'expired' && !this.#flight
+    if (this.#flight || this.#freshness() !== 'expired') return false
+    return !this.#setbacks.last || this.#parts.clock() - this.#usedAt >= FORGOTTEN_MS
+  }
+
+  /** When it was asked for last. */
+  get usedAt(): number {
+    return this.#usedAt
   }
 
   /** The value, if it is fresh: no call, no wait. */
   hit(): T | undefined {
+    this.#usedAt = this.#parts.clock()
     return this.#freshness() === 'fresh' ? this.#kept?.snapshot.value : undefined
   }
 
   /** Gives the value, from memory where it is still good enough. */
   async read(allowance: Allowance): Promise<T> {
+    const { clock, settings } = this.#parts
+    const now = clock()
+    this.#usedAt = now
     const freshness = this.#freshness()
     const kept = this.#kept
     if (freshness === 'expired' || !kept) return this.#readNow(allowance)
     if (freshness === 'fresh') return kept.snapshot.value
-    if (freshness === 'overdue' && !this.#failure) return this.#readSoon(allowance)
-    if (this.#parts.clock() >= this.#notBefore) this.#fly().goOnAlone()
+    const isWorthWaiting = !this.#setbacks.isOutage(now, settings.refreshAfterMs)
+    if (freshness === 'overdue' && isWorthWaiting) return this.#readSoon(allowance)
+    if (this.#setbacks.mayRefresh(now)) this.#fly().goOnAlone()
     return kept.snapshot.value
   }
 
   /** Gives the value as it is read from now on: a flight under way may have looked before. */
   async readAnew(allowance: Allowance): Promise<T> {
+    this.#usedAt = this.#parts.clock()
     const before = this.#flight
-    if (before) await untilAborted(before.settled, allowance.signal)
-    return (await this.#fly().wait(allowance)).value
+    if (!before) return (await this.#fly(true).wait(allowance)).value
+    await allowance.join(before.settled, 'the read before', undefined)
+    const late = new SecretManagerError('SM_TIMEOUT', 'the read took too long')
+    return (await this.#fly(true).join(allowance, late)).value
   }
 
   /** Wipes and forgets the value; what a flight under way brings is not kept. */
@@ -110,21 +88,12 @@ export class Entry<T> {
   }
 
   status(): DefinitionStatus {
-    const { secretName, namespace, readType, readKey, transitKey } = this.definition
     const kept = this.#freshness() === 'expired' ? undefined : this.#kept
-    const failure = this.#failure
-    return {
-      secretName,
-      namespace,
-      readType,
-      readKey,
-      transitKey,
-      freshness: failure ? (kept ? 'stale' : 'failed') : kept ? 'fresh' : 'loading',
-      ageMs: kept && Math.round(this.#age(kept).totalMs),
-      keyVersion: kept?.snapshot.keyVersion,
-      revision: kept?.snapshot.revision,
+    const failure = this.#setbacks.last
+    return definitionStatus(this.definition, {
+      kept: kept && { ...kept.snapshot, ageMs: this.#age(kept).totalMs },
       trouble: failure && troubleOf(failure.error, this.#parts.clock() - failure.at),
-    }
+    })
   }
 
   #age({ at, awakeAt }: Kept<T>): Age {
@@ -140,13 +109,14 @@ export class Entry<T> {
   async #readNow(allowance: Allowance): Promise<T> {
     let failure: SecretManagerError | undefined
     for (;;) {
-      const joined = this.#flight?.isGivenUp === false
+      const isOwn = !this.#flight || this.#flight.isGivenUp
       const flight = this.#fly()
+      const isFirst = isOwn && failure === undefined
       try {
-        return (await (joined ? flight.join(allowance, failure) : flight.wait(allowance))).value
+        return (await (isFirst ? flight.wait(allowance) : flight.join(allowance, failure))).value
       } catch (error) {
-        if (!joined || !isSecretManagerError(error) || !error.retryable) throw error
-        if (!flight.ranOut() || !allowance.hasTime()) throw error
+        if (isOwn || !isSecretManagerError(error) || !isForTime(error, flight)) throw error
+        if (!allowance.hasTime()) throw error
         failure = error
       }
     }
@@ -161,12 +131,19 @@ export class Entry<T> {
     return this.#kept ? this.#kept.snapshot.value : (await flight.wait(allowance)).value
   }
 
-  /** Joins the flight, or starts one. */
-  #fly(): Flight<Snapshot<T>> {
+  /**
+   * Joins the flight, or starts one.
+   *
+   * @param isAnew - whether what is kept does not count, even where it is still stored
+   */
+  #fly(isAnew = false): Flight<Snapshot<T>> {
     if (this.#flight && !this.#flight.isGivenUp) return this.#flight
     const allowance = this.#parts.budget.begin()
     const isCurrent = (): boolean => this.#flight === flight
-    const flight: Flight<Snapshot<T>> = new Flight(allowance, this.#load(allowance, isCurrent))
+    const flight: Flight<Snapshot<T>> = new Flight(
+      allowance,
+      this.#load(allowance, isAnew, isCurrent),
+    )
     this.#flight = flight
     void flight.settled.then(() => {
       if (isCurrent()) this.#flight = undefined
@@ -174,77 +151,100 @@ export class Entry<T> {
     return flight
   }
 
-  async #load(allowance: Allowance, isCurrent: () => boolean): Promise<Snapshot<T>> {
-    const { clock, runtime, load } = this.#parts
+  async #load(
+    allowance: Allowance,
+    isAnew: boolean,
+    isCurrent: () => boolean,
+  ): Promise<Snapshot<T>> {
+    const { runtime, wipe } = this.#parts
     const startedAt = runtime.now()
     try {
-      await this.#turn(allowance)
-      const known = this.#freshness() === 'expired' ? undefined : this.#kept?.snapshot
-      const times = { at: clock(), awakeAt: runtime.now() }
-      const snapshot = await load(allowance, this.definition, known)
-      if (isCurrent()) this.#loaded({ snapshot, ...times }, runtime.now() - startedAt)
-      return snapshot
+      const kept = await this.#open(allowance, isAnew)
+      if (isCurrent()) this.#loaded(kept, runtime.now() - startedAt)
+      else if (kept.snapshot !== this.#kept?.snapshot) wipe(kept.snapshot.value)
+      return kept.snapshot
     } catch (caught) {
-      const error = isSecretManagerError(caught) ? caught : unforeseen()
+      const error = isSecretManagerError(caught) ? caught : unforeseen(caught)
       if (isCurrent()) this.#failed(error, runtime.now() - startedAt)
       throw error
     }
   }
 
-  /** Readers that come again and again after a failure wait: nothing mends many times in a second. */
+  async #open(allowance: Allowance, isAnew: boolean): Promise<Kept<T>> {
+    const { clock, runtime, load, wipe } = this.#parts
+    await this.#turn(allowance)
+    const times = { at: clock(), awakeAt: runtime.now() }
+    const known = isAnew ? undefined : this.#known()
+    const read = await load(allowance, this.definition, known?.snapshot)
+    if (read === known?.snapshot) return { ...times, snapshot: read, openedAt: known.openedAt }
+    const snapshot = this.#sameAs(read)
+    if (snapshot !== read) wipe(read.value)
+    return { ...times, snapshot, openedAt: times.awakeAt }
+  }
+
+  /** Readers keep the object that they know as long as the document is the same. */
+  #sameAs(read: Snapshot<T>): Snapshot<T> {
+    const known = this.#kept?.snapshot
+    return known?.stored === read.stored ? known : read
+  }
+
   async #turn(allowance: Allowance): Promise<void> {
-    if (!this.#failure || this.#failures < FREE_FAILURES) return
-    const waitMs = this.#failure.at + LEAST_WAIT_MS - this.#parts.clock()
+    const waitMs = this.#setbacks.turnMs(this.#parts.clock())
     if (waitMs > 0) await this.#parts.runtime.sleep(waitMs, allowance.signal)
     if (allowance.signal.aborted) throw aborted()
   }
 
+  /** What need not be opened again. Now and then it must be all the same: else Vault could never refuse it. */
+  #known(): Kept<T> | undefined {
+    const { settings, runtime } = this.#parts
+    const kept = this.#freshness() === 'expired' ? undefined : this.#kept
+    if (!kept || settings.onDenied === 'drop') return undefined
+    return runtime.now() - kept.openedAt < settings.keepAtMostMs ? kept : undefined
+  }
+
   #loaded(kept: Kept<T>, durationMs: number): void {
+    const { settings, wipe, onServed } = this.#parts
     const known = this.#kept
-    const wasStale = known !== undefined && this.#failure !== undefined
     const isChanged = known?.snapshot !== kept.snapshot
-    this.#kept = kept
-    if (known && isChanged) this.#parts.wipe(known.snapshot.value)
-    this.#failure = undefined
-    this.#failures = 0
-    this.#notBefore = 0
+    this.#kept = settings.keepAtMostMs > 0 ? kept : undefined
+    const old = this.#kept ? known : kept
+    if (old && isChanged) wipe(old.snapshot.value)
+    this.#setbacks.clear()
+    onServed()
     const outcome = isChanged ? 'changed' : 'unchanged'
     publishRefresh(this.definition, { outcome, durationMs, error: undefined })
-    if (wasStale) publishFreshness('fresh', this.definition, this.#age(kept).totalMs)
+    if (this.#isLamented) publishFreshness('fresh', this.definition, this.#age(kept).totalMs)
+    this.#isLamented = false
   }
 
   #failed(error: SecretManagerError, durationMs: number): void {
     if (error.code === 'SM_ABORTED') return
     const { clock, runtime, settings } = this.#parts
-    const wasStale = this.#failure !== undefined
-    this.#failures += 1
-    this.#failure = { error, at: clock() }
-    const waitMs = Math.max(LEAST_WAIT_MS, backoffMs(this.#failures, Infinity, runtime.random()))
-    this.#notBefore = clock() + (isDenial(error) ? DENIED_WAIT_MS : waitMs)
+    const wasStale = this.#setbacks.last !== undefined
+    this.#setbacks.add(error, clock(), runtime.random())
     publishRefresh(this.definition, { outcome: 'failed', durationMs, error })
-    const isKept = this.#kept && this.#freshness() !== 'expired'
-    if (!isKept || (isDenial(error) && settings.onDenied === 'drop')) this.#dropped(error)
-    else if (!wasStale) this.#tell('stale', error)
-  }
-
-  #dropped(error: SecretManagerError): void {
     if (!this.#kept) return
-    this.#tell('dropped', error)
-    this.drop()
+    const mayServe = this.#freshness() !== 'expired'
+    if (!mayServe || (isDenial(error) && settings.onDenied === 'drop')) {
+      this.#tell('dropped', error)
+      this.drop()
+    } else if (!wasStale) this.#tell('stale', error)
   }
 
   #tell(name: 'stale' | 'dropped', error: SecretManagerError): void {
+    this.#isLamented = true
     const ageMs = this.#kept ? this.#age(this.#kept).totalMs : 0
     publishFreshness(name, this.definition, ageMs, error)
   }
 }
 
-/** A bug of ours: its own words may quote what was read, and unnoticed it would be repeated without a pause. */
-function unforeseen(): SecretManagerError {
-  return new SecretManagerError('SM_INTERNAL', 'the read failed in a way that nobody foresaw')
+/** Whether only more time was wanted. */
+function isForTime({ retryable }: SecretManagerError, flight: Flight<unknown>): boolean {
+  return retryable && flight.ranOut()
 }
 
-/** Somebody refused, or what was asked for is gone; and not merely for now. */
-function isDenial({ exitCode, retryable }: SecretManagerError): boolean {
-  return !retryable && (exitCode === 3 || exitCode === 4)
+/** A bug of ours: its own words may quote what was read, and unnoticed it would be repeated without a pause. */
+function unforeseen(caught: unknown): SecretManagerError {
+  const name = caught instanceof Error ? caught.constructor.name : typeof caught
+  return new SecretManagerError('SM_INTERNAL', `the read met an unexpected ${name}`)
 }

@@ -55,7 +55,7 @@ export class Flight<T> {
     const leftMs = ms - this.#allowance.elapsedMs()
     if (leftMs <= 0) return
     await new Promise<void>((resolve) => {
-      const cancel = runtime.after(leftMs, () => done())
+      const cancel = runtime.after(leftMs, () => done(), true)
       const done = (): void => {
         cancel()
         signal.removeEventListener('abort', done)

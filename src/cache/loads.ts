@@ -1,7 +1,8 @@
 /** How what is kept is read: by the words of the pipeline, as far as the stored document changed. */
+import type { Runtime } from '../runtime.ts'
 import { publish } from '../sources/dictionary.ts'
 import type { KubevaultSource } from '../sources/kubevault.ts'
-import type { EntryParts } from './entry.ts'
+import type { EntryParts } from './parts.ts'
 
 /** What tells one kind of value from another. */
 type Kind<T> = Pick<EntryParts<T>, 'load' | 'wipe'>
@@ -12,11 +13,11 @@ export function dictionariesOf(source: KubevaultSource): Kind<object> {
     load: async (allowance, definition, known) => {
       const read = await source.read(allowance, definition, known)
       if (!('document' in read)) return read
-      const { stored, document, keyVersion } = read
+      const { stored, document, keyVersion, revision } = read
       try {
         const published = publish(document, definition)
         const value = await allowance.within(published, `the schema of ${definition.secretName}`)
-        return { stored, keyVersion, revision: undefined, value }
+        return { stored, keyVersion, revision, value }
       } finally {
         document.fill(0)
       }
@@ -26,15 +27,15 @@ export function dictionariesOf(source: KubevaultSource): Kind<object> {
   }
 }
 
-/** Documents byte for byte. */
-export function documentsOf(source: KubevaultSource): Kind<Uint8Array> {
+/** Documents byte for byte. Whoever is given one copies it; until then it must not be wiped. */
+export function documentsOf(source: KubevaultSource, runtime: Runtime): Kind<Uint8Array> {
   return {
     load: async (allowance, definition, known) => {
       const read = await source.read(allowance, definition, known)
       if (!('document' in read)) return read
-      const { stored, document: value, keyVersion } = read
-      return { stored, keyVersion, revision: undefined, value }
+      const { stored, document: value, keyVersion, revision } = read
+      return { stored, keyVersion, revision, value }
     },
-    wipe: (document) => void document.fill(0),
+    wipe: (document) => void runtime.after(0, () => document.fill(0)),
   }
 }

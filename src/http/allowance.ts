@@ -38,7 +38,7 @@ export class Allowance {
   readonly #gates: Gates
   readonly #startedAt: number
   readonly #endsAt: number
-  /** Servers whose last attempt was begun because they served others. */
+  /** Servers that were asked before it was this call's turn, as they served others. */
   readonly #woken = new Set<BackendName>()
 
   constructor(
@@ -121,14 +121,9 @@ export class Allowance {
     const jittered = backoffMs(failures, this.elapsedMs(), this.#runtime.random())
     const askedMs = Math.min(retryAfterMs, LONGEST_BLOCK_MS)
     const leastMs = Math.max(askedMs, Math.min(jittered, leftMs))
-    const wait = { leftMs, wakes: true, onWait }
-    if (!this.#woken.delete(backend) || leastMs > leftMs) {
-      return this.#pass(backend, { ...wait, leastMs })
-    }
-    // That others were served did not help this call: now it waits as long as it should.
-    onWait?.(leastMs)
-    await this.#runtime.sleep(leastMs, this.signal)
-    return this.#pass(backend, { leastMs: 0, leftMs: leftMs - leastMs, wakes: true })
+    // That others were served did not help this call once: from then on it waits for its turn.
+    const wakes = !this.#woken.has(backend)
+    return this.#pass(backend, { leastMs, leftMs, wakes, onWait })
   }
 
   /**
@@ -188,7 +183,7 @@ export class Allowance {
 
   #until<T>(promise: Promise<T>, limitMs: number, late: () => SecretManagerError): Promise<T> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#runtime.after(limitMs, () => reject(late()))
+      const cancel = this.#runtime.after(limitMs, () => reject(late()), true)
       untilAborted(promise, this.signal).then(resolve, reject).finally(cancel)
     })
   }

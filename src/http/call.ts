@@ -5,7 +5,7 @@
 import { SecretManagerError, withFacts, type ErrorCode } from '../errors.ts'
 import { retryAfterMs } from '../lib/backoff.ts'
 import type { HttpResponse } from '../runtime.ts'
-import { eventError, publish, type RequestEvent } from '../telemetry.ts'
+import { eventError, publish, type BackendName, type RequestEvent } from '../telemetry.ts'
 import type { Allowance } from './allowance.ts'
 import { badResponse, OUTAGES, toError, type Backend } from './backend.ts'
 
@@ -54,7 +54,7 @@ export async function call<T>(
       learn(backend, allowance, error)
       const again =
         mayRetry(error, request, attempt) &&
-        (await anotherAttempt(backend, allowance, error, attempt))
+        (await anotherAttempt(backend.name, allowance, error, attempt))
       if (!again) throw withFacts(error, { attempts: attempt, elapsedMs: allowance.elapsedMs() })
     }
   }
@@ -65,8 +65,9 @@ function learn({ name }: Backend, allowance: Allowance, error: SecretManagerErro
   else if (error.status !== undefined) allowance.worked(name)
 }
 
-function anotherAttempt(
-  { name: backend }: Backend,
+/** Waits for one more attempt, and tells of it; `false` where there is no time. */
+export function anotherAttempt(
+  backend: BackendName,
   allowance: Allowance,
   error: SecretManagerError,
   attempt: number,

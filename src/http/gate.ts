@@ -67,7 +67,7 @@ export class Gate {
     this.#trouble = { error, at: now }
     const { retryAfterMs = 0 } = error
     if (retryAfterMs <= 0) return
-    const blockMs = Math.min(retryAfterMs, LONGEST_BLOCK_MS) * (1 + random / 10)
+    const blockMs = Math.min(retryAfterMs * (1 + random / 10), LONGEST_BLOCK_MS)
     if (now + blockMs <= this.#blockedUntil) return
     this.#blockedUntil = now + blockMs
     this.#blockedBy = error

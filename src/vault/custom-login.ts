@@ -2,7 +2,6 @@
 import type { CustomLogin, IssuedToken, LoginEndpoint } from '../config/types.ts'
 import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
-import { untilAborted } from '../lib/abort.ts'
 import { parseDuration } from '../lib/duration.ts'
 import { isPathSegments } from '../lib/names.ts'
 import { isRecord } from '../lib/record.ts'
@@ -10,9 +9,6 @@ import type { Runtime } from '../runtime.ts'
 import type { Refusal, VaultClient } from './client.ts'
 import { isHeaderSafe } from './given.ts'
 import { authenticate, type Login, type VaultAuth } from './login.ts'
-
-/** Longest time that the function may take, in milliseconds: who waits for a token waits for it. */
-const LIMIT_MS = 30_000
 
 /**
  * Logs in by `login`. What it gives is checked, and what it throws is told without its words.
@@ -24,46 +20,17 @@ export function customLogin(login: CustomLogin, runtime: Runtime): Login {
   return async (client, allowance) => {
     const sentAt = runtime.now()
     const ours: Issued = new Map()
-    const limit = new Limit(runtime)
-    const signal = AbortSignal.any([allowance.signal, limit.signal])
     try {
-      const issued = run(login, endpoint(client, allowance, { ours, limit }), signal)
-      return read(await untilAborted(issued, signal), sentAt, ours)
+      const issued = run(login, endpoint(client, allowance, ours), allowance.signal)
+      return read(await allowance.within(issued, 'vault.auth.login'), sentAt, ours)
     } catch (error) {
-      throw limit.signal.aborted ? tooSlow() : toError(error)
-    } finally {
-      limit.pause()
+      throw toError(error)
     }
   }
 }
 
 /** Tokens that the function got by its endpoint. */
 type Issued = Map<string, VaultAuth>
-
-/** Ends a function that never settles. Stands still while Vault is asked: that has limits of its own. */
-class Limit {
-  readonly #runtime: Runtime
-  readonly #controller = new AbortController()
-  #cancel: () => void = () => undefined
-
-  constructor(runtime: Runtime) {
-    this.#runtime = runtime
-    this.start()
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  start(): void {
-    this.pause()
-    this.#cancel = this.#runtime.after(LIMIT_MS, () => this.#controller.abort('it took too long'))
-  }
-
-  pause(): void {
-    this.#cancel()
-  }
-}
 
 /** Asynchronous, so that what it throws at once is a rejection too. */
 async function run(
@@ -74,23 +41,14 @@ async function run(
   return login(vault, { signal })
 }
 
-function endpoint(
-  client: VaultClient,
-  allowance: Allowance,
-  { ours, limit }: { readonly ours: Issued; readonly limit: Limit },
-): LoginEndpoint {
+function endpoint(client: VaultClient, allowance: Allowance, ours: Issued): LoginEndpoint {
   return {
     async login(path, body): Promise<IssuedToken> {
       checkPath(path)
       const refused = (refusal: Refusal): SecretManagerError => denied(path, refusal)
-      limit.pause()
-      try {
-        const auth = await authenticate(client, allowance, { path, body, refused })
-        ours.set(auth.token, auth)
-        return { token: auth.token, ttl: auth.ttlMs, renewable: auth.renewable }
-      } finally {
-        limit.start()
-      }
+      const auth = await authenticate(client, allowance, { path, body, refused })
+      ours.set(auth.token, auth)
+      return { token: auth.token, ttl: auth.ttlMs, renewable: auth.renewable }
     },
   }
 }
@@ -132,12 +90,6 @@ function life(ttl: unknown, knownMs: number): number {
 function bad(what: string): SecretManagerError {
   return new SecretManagerError('SM_AUTH_BAD_LEASE', `vault.auth.login gave ${what}`, {
     hint: 'return { token, ttl }: ttl in milliseconds or as a Go duration such as "10m", or left out',
-  })
-}
-
-function tooSlow(): SecretManagerError {
-  return new SecretManagerError('SM_TIMEOUT', `vault.auth.login gave no token in ${LIMIT_MS} ms`, {
-    hint: 'give its own waits an end, and stop at the signal that it is passed',
   })
 }
 

@@ -6,7 +6,7 @@ import {
   type SecretManagerError,
 } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
-import { eventError, publish } from '../telemetry.ts'
+import { anotherAttempt } from '../http/call.ts'
 
 /**
  * What became of a request that failed. `unprocessed`: nothing was sent, or the server declined to look
@@ -18,7 +18,7 @@ type Fate = 'unprocessed' | 'unknown' | 'answered'
 function fateOf(error: SecretManagerError): Fate {
   // A call says how long it took as soon as it made an attempt: this one waited for its turn in vain.
   if (error.elapsedMs === undefined) return 'unprocessed'
-  if (UNPROCESSED.has(error.code) || error.code.startsWith('SM_TLS_')) return 'unprocessed'
+  if (UNPROCESSED.has(error.code)) return 'unprocessed'
   if (!UNKNOWN.has(error.code)) return 'answered'
   return UNSENT.has(error.causeClass ?? '') ? 'unprocessed' : 'unknown'
 }
@@ -31,6 +31,9 @@ const UNPROCESSED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SM_VAULT_STANDBY',
   'SM_VAULT_STALE_REPLICA',
   'SM_REDIRECT_REFUSED',
+  'SM_TLS_UNTRUSTED',
+  'SM_TLS_EXPIRED',
+  'SM_TLS_NAME_MISMATCH',
 ])
 
 const UNKNOWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -38,6 +41,8 @@ const UNKNOWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SM_VAULT_TIMEOUT',
   'SM_VAULT_BAD_RESPONSE',
   'SM_VAULT_5XX',
+  // A handshake that fails, but also a connection that breaks later.
+  'SM_TLS_FAILED',
   'SM_ABORTED',
 ])
 
@@ -78,7 +83,8 @@ export async function sendOnce<T>(
       if (!isSecretManagerError(error)) throw error
       const final = finalError(error, attempt, onUnknown)
       if (final) throw final
-      const again = allowance.hasTime() && (await anotherAttempt(allowance, error, attempt))
+      const again =
+        allowance.hasTime() && (await anotherAttempt('vault', allowance, error, attempt))
       if (!again) throw withFacts(error, { attempts: attempt })
     }
   }
@@ -94,20 +100,4 @@ function finalError(
   if (verdict) return verdict
   const isBelieved = error.code === 'SM_VAULT_BAD_RESPONSE' && attempt >= BROKEN_ANSWERS
   return fate === 'answered' || !error.retryable || isBelieved ? error : undefined
-}
-
-function anotherAttempt(
-  allowance: Allowance,
-  error: SecretManagerError,
-  attempt: number,
-): Promise<boolean> {
-  return allowance.retry('vault', attempt, error.retryAfterMs, (waitMs) =>
-    publish('retry', () => ({
-      ...eventError(error),
-      backend: 'vault',
-      attempt,
-      elapsedMs: allowance.elapsedMs(),
-      waitMs,
-    })),
-  )
 }

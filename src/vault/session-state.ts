@@ -51,7 +51,13 @@ export type SessionEvent =
   | { readonly kind: 'wanted' }
   /** The timer rang. */
   | { readonly kind: 'due' }
-  | { readonly kind: 'granted'; readonly work: SessionWork; readonly grant: Grant }
+  | {
+      readonly kind: 'granted'
+      readonly work: SessionWork
+      /** The one that was renewed. */
+      readonly token?: string | undefined
+      readonly grant: Grant
+    }
   | {
       readonly kind: 'failed'
       readonly work: SessionWork
@@ -108,7 +114,7 @@ export function next(state: SessionState, event: SessionEvent, now: number): Ses
       return isUsable(state.token, now) ? used(rung, state.token, now) : stay(rung)
     }
     case 'granted':
-      return isCurrent(state, event.work, event.grant.token) ? granted(state, event) : stay(state)
+      return isCurrent(state, event.work, event.token) ? granted(state, event) : stay(state)
     case 'failed':
       return isCurrent(state, event.work, event.token) ? failed(state, event, now) : stay(state)
     case 'refused':
@@ -136,7 +142,8 @@ function refused(state: SessionState): SessionState {
   return { ...withoutToken(state), work: state.work === 'login' ? 'login' : undefined }
 }
 
-function isUsable(token: HeldToken | undefined, now: number): token is HeldToken {
+/** Whether a token may be sent with a request. */
+export function isUsable(token: HeldToken | undefined, now: number): token is HeldToken {
   return token !== undefined && now < token.usableUntil
 }
 

@@ -2,13 +2,15 @@
  * One identity at one Vault: a token that is got when first needed, shared by all, and kept alive while
  * it is used. What to do when is decided by {@link next}; here it is done.
  */
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, type SecretManagerError } from '../errors.ts'
 import type { Allowance, Budget } from '../http/budget.ts'
+import { closed } from '../lib/abort.ts'
 import { wakefulClock } from '../lib/wakeful-clock.ts'
 import type { Runtime } from '../runtime.ts'
 import { troubleOf, type SessionStatus } from '../status.ts'
 import { eventError, publish } from '../telemetry.ts'
 import type { VaultClient } from './client.ts'
+import { Denials, isDenied, told } from './denials.ts'
 import { authenticate, type Login, type VaultAuth } from './login.ts'
 import {
   next,
@@ -19,6 +21,7 @@ import {
   type SessionState,
   type SessionWork,
 } from './session-state.ts'
+import { tokenStatus } from './token-status.ts'
 
 /** What a session works with. */
 export interface SessionParts {
@@ -41,6 +44,7 @@ export class Session {
   /** How the last login failed, or its token was refused: the next login is a retry, and spends from the budget. */
   #retryOf: SecretManagerError | undefined
   #trouble: { readonly error: SecretManagerError; readonly at: number } | undefined
+  readonly #denials = new Denials()
   readonly #count = { login: 0, renewal: 0 }
   #isClosed = false
 
@@ -51,12 +55,19 @@ export class Session {
 
   /**
    * Performs `operation` with a live token; after a 403 once more with a new one, because Vault
-   * answers alike for a dead token and for a missing policy.
+   * answers alike for a dead token and for a missing policy. Where the new one is refused, too, it is the
+   * policy, and for a minute a refusal of this path costs no login.
    *
+   * @param path - what is asked for
    * @throws {@link SecretManagerError} what login or operation reject with
    */
-  async use<T>(allowance: Allowance, operation: (token: string) => Promise<T>): Promise<T> {
-    const result = await this.#attempt(allowance, operation)
+  async use<T>(
+    allowance: Allowance,
+    path: string,
+    operation: (token: string) => Promise<T>,
+  ): Promise<T> {
+    const result = await this.#attempt(allowance, path, operation)
+    this.#denials.clear(path)
     // Whatever else a read needs has answered before: only now has the start succeeded.
     this.#parts.budget.started()
     return result
@@ -69,15 +80,10 @@ export class Session {
 
   /** How it is, without a call. */
   status(): SessionStatus {
-    const { token } = this.#state
     const now = this.#clock()
-    const isLive = token !== undefined && now < token.usableUntil
-    const leftMs = isLive ? Math.round(token.expiresAt - now) : Infinity
     return {
       method: this.#parts.method,
-      state: isLive ? 'live' : 'none',
-      tokenType: isLive ? token.type : undefined,
-      expiresInMs: leftMs === Infinity ? undefined : leftMs,
+      ...tokenStatus(this.#state, now),
       logins: this.#count.login,
       renewals: this.#count.renewal,
       trouble: this.#trouble && troubleOf(this.#trouble.error, now - this.#trouble.at),
@@ -96,16 +102,25 @@ export class Session {
     await this.#parts.client.request(allowance, request).catch(() => undefined)
   }
 
-  async #attempt<T>(allowance: Allowance, operation: (token: string) => Promise<T>): Promise<T> {
-    const { value: token } = await this.#token(allowance)
+  async #attempt<T>(
+    allowance: Allowance,
+    path: string,
+    operation: (token: string) => Promise<T>,
+  ): Promise<T> {
+    const { value: token, type } = await this.#token(allowance)
     try {
       return await operation(token)
     } catch (error) {
-      if (!isSecretManagerError(error) || error.code !== 'SM_VAULT_DENIED') throw error
+      if (!isDenied(error)) throw error
+      if (this.#denials.covers(path, this.#clock())) throw told(error, type)
       if (this.#state.token?.value === token) this.#retryOf = error
       this.#step({ kind: 'refused', token })
       const fresh = await this.#token(allowance)
-      return operation(fresh.value)
+      return operation(fresh.value).catch((again: unknown) => {
+        if (!isDenied(again)) throw again
+        this.#denials.add(path, this.#clock())
+        throw told(again, type)
+      })
     }
   }
 
@@ -182,7 +197,7 @@ export class Session {
   async #work(what: Work, allowance: Allowance, run: () => Promise<VaultAuth>): Promise<HeldToken> {
     const started = { at: this.#parts.runtime.now(), byClock: this.#clock() }
     try {
-      this.#granted(what.work, await run(), started)
+      this.#granted(what, await run(), started)
       // Also where it has ended already: whoever waited for it may try it once.
       if (this.#state.token) return this.#state.token
     } catch (error) {
@@ -194,18 +209,18 @@ export class Session {
     throw closed()
   }
 
-  #granted(work: SessionWork, auth: VaultAuth, started: Moment): void {
+  #granted(what: Work, auth: VaultAuth, started: Moment): void {
     const { runtime, method } = this.#parts
     const now = runtime.now()
-    this.#count[work] += 1
-    this.#trouble = undefined
-    if (work === 'login') this.#retryOf = undefined
-    const life = auth.ttlMs < Infinity ? { ttlMs: auth.ttlMs } : {}
-    publish(work, () => ({ method, durationMs: now - started.at, ...life }))
     // Not from now backwards: the machine may have slept between question and answer.
     const sentAt = started.byClock + auth.sentAt - started.at
     const grant = { ...auth, sentAt, random: runtime.random() }
-    this.#step({ kind: 'granted', work, grant })
+    this.#step({ kind: 'granted', ...what, grant })
+    this.#count[what.work] += 1
+    this.#trouble = undefined
+    if (what.work === 'login') this.#retryOf = undefined
+    const life = auth.ttlMs < Infinity ? { ttlMs: auth.ttlMs } : {}
+    publish(what.work, () => ({ method, durationMs: now - started.at, ...life }))
   }
 
   /** Whatever it is, the state hears of it: a session that waits for what has ended never recovers. */
@@ -224,22 +239,12 @@ export class Session {
 }
 
 /** What is under way; of a renewal with its token. */
-interface Work {
-  readonly work: SessionWork
-  readonly token?: string
-}
+type Work = { readonly work: SessionWork; readonly token?: string }
 
 /** A moment by the monotonic clock, and by the session's. */
-interface Moment {
-  readonly at: number
-  readonly byClock: number
-}
+type Moment = { readonly at: number; readonly byClock: number }
 
 /** What came of it is in the state; who waits for it hears it, too. */
 function settleAlone(work: Promise<unknown>): void {
   work.catch(() => undefined)
-}
-
-function closed(): SecretManagerError {
-  return new SecretManagerError('SM_CLOSED', 'this SecretManager is closed')
 }

@@ -136,8 +136,11 @@ describe('an outage', () => {
     world.faults[server] = fault
     await world.runtime.advance(6 * MINUTE)
     for (let hour = 0; hour < 23; hour += 1) {
+      // After an hour without a reader it is worth a look, of one request's time.
+      expect(await read(world, 5000)).toEqual({ n: 1 })
+      await world.runtime.advance(30_000)
       expect(await read(world)).toEqual({ n: 1 })
-      await world.runtime.advance(HOUR)
+      await world.runtime.advance(HOUR - 35_000)
     }
     expect(freshnessOf(world)).toBe('stale')
     const [status] = world.manager.status().definitions
@@ -204,6 +207,84 @@ describe('an outage', () => {
   })
 })
 
+describe('who is ready', () => {
+  test('not before anything was served; then whoever has something to serve', async () => {
+    const world = cacheWorld()
+    expect(world.manager.status()).toMatchObject({ ready: false, definitions: [] })
+    const reading = read(world)
+    expect(freshnessOf(world)).toBe('loading')
+    expect(world.manager.status().ready).toBe(false)
+    await reading
+    expect(world.manager.status().ready).toBe(true)
+  })
+
+  test('a name that is not there counts while somebody asks for it, and is forgotten', async () => {
+    const world = cacheWorld()
+    await read(world)
+    await rejection(world.manager.readSecrets(definitionOf('absent')))
+    expect(world.manager.status()).toMatchObject({ ready: false })
+    await world.runtime.advance(5 * MINUTE)
+    expect(world.manager.status()).toMatchObject({
+      ready: true,
+      definitions: [{ freshness: 'fresh' }],
+    })
+  })
+
+  test('a read that its caller gave up does not count', async () => {
+    const world = cacheWorld()
+    await read(world)
+    const controller = new AbortController()
+    const { signal } = controller
+    const reading = rejection(world.manager.readSecrets(definitionOf('other'), { signal }))
+    controller.abort()
+    await reading
+    await world.runtime.advance(0)
+    expect(world.manager.status()).toMatchObject({ ready: true })
+  })
+
+  test('with keepAtMost 0 nothing is kept, and who could read is ready', async () => {
+    const world = cacheWorld({ cache: { keepAtMost: 0 } })
+    await read(world)
+    await read(world)
+    expect(world.count.decrypt).toBe(2)
+    expect(world.manager.status()).toMatchObject({ ready: true, definitions: [] })
+  })
+})
+
+describe('every read asks, with refreshAfter 0', () => {
+  test('and does so again as soon as a failure may have passed', async () => {
+    const world = cacheWorld({ cache: { refreshAfter: 0 } })
+    await read(world)
+    world.faults.kubernetes = 'denied'
+    expect(await read(world)).toEqual({ n: 1 })
+    world.faults.kubernetes = undefined
+    world.store('app', { n: 2 })
+    await world.runtime.advance(HOUR)
+    expect(await read(world)).toEqual({ n: 2 })
+  })
+})
+
+describe('what is read byte for byte', () => {
+  test('I8, I9: is never seen wiped: not by who closes in the same turn', async () => {
+    const world = cacheWorld()
+    await world.manager.readBytes(APP)
+    const reading = world.manager.readBytes(APP)
+    const closing = world.manager.close()
+    expect(Buffer.from(await reading).toString()).toBe('{"n":1}')
+    await closing
+  })
+
+  test('I8, I9: nor by who is overtaken by a refresh', async () => {
+    const world = cacheWorld({ cache: { refreshAfter: 1 } })
+    for (let n = 2; n < 200; n += 1) {
+      world.store('app', { n })
+      await world.runtime.advance(2)
+      const all = await Promise.all([0, 1, 2].map(() => world.manager.readBytes(APP)))
+      for (const bytes of all) expect(Buffer.from(bytes).toString()).toMatch(/^{"n":\d+}$/)
+    }
+  })
+})
+
 describe('access that is refused', () => {
   test.each([
     ['kubernetes', 'denied', 'SM_K8S_DENIED'],
@@ -234,6 +315,26 @@ describe('access that is refused', () => {
     expect((await failure(world, MINUTE)).code).toBe(code)
     expect(world.events).toContain(`dropped ${code}`)
     expect((await failure(world, MINUTE)).code).toBe(code)
+  })
+
+  test('V7: with onDenied: drop each refresh asks Vault, also where the ciphertext is the same', async () => {
+    const world = cacheWorld({ cache: { onDenied: 'drop' } })
+    const before = await world.manager.readSecrets(APP)
+    await world.runtime.advance(HOUR)
+    expect(await world.manager.readSecrets(APP)).toBe(before)
+    expect(world.count.decrypt).toBe(2)
+    world.faults.vault = 'denied'
+    await world.runtime.advance(HOUR)
+    expect((await failure(world, MINUTE)).code).toBe('SM_AUTH_DENIED')
+  })
+
+  test('V7: at the latest after keepAtMost Vault is asked again', async () => {
+    const world = cacheWorld()
+    for (let hour = 0; hour <= 25; hour += 1) {
+      await read(world)
+      await world.runtime.advance(HOUR)
+    }
+    expect(world.count.decrypt).toBe(2)
   })
 
   test('an outage drops nothing', async () => {

@@ -344,8 +344,8 @@ describe('while a server fails', () => {
       budget.begin().worked('vault')
     }
     await retries
-    // By the others, by its own time of 1.25 s, and so on.
-    expect(woken).toEqual([100, 1350, 1400, 2650])
+    // By the others, and from then on by its own time of 1.25 s.
+    expect(woken).toEqual([100, 1350, 2600, 3850])
   })
 })
 
@@ -387,7 +387,7 @@ describe('what has no limit of its own', () => {
   test('a login: as long as the call, but long enough for its two requests', async () => {
     const runtime = fakeRuntime()
     const budget = budgetOn(runtime, { ...SETTINGS, startupWaitMs: 0 })
-    const waiting = budget.begin().join(never, undefined)
+    const waiting = budget.begin().join(never, 'the login', undefined)
     void runtime.advance(10_000)
     await expect(waiting).rejects.toMatchObject({ code: 'SM_TIMEOUT' })
     expect(runtime.now()).toBe(10_000)
@@ -397,7 +397,7 @@ describe('what has no limit of its own', () => {
     const runtime = fakeRuntime()
     const budget = budgetOn(runtime)
     budget.begin().failed('kubernetes', SEALED)
-    const waiting = budget.begin().join(never, undefined)
+    const waiting = budget.begin().join(never, 'the login', undefined)
     await runtime.advance(1)
     budget.begin().failed('vault', LIMITED)
     void runtime.advance(30_000)

@@ -501,7 +501,9 @@ describe('who joins a login has a time of their own', () => {
     world.vault.fault = ({ path, at }) => (path === LOGIN && at < 20_000 ? failing(500) : undefined)
     const allowance = world.budget.begin()
     world.budget.started()
-    const token = watched(world.session.use(allowance, (live) => Promise.resolve(live)))
+    const token = watched(
+      world.session.use(allowance, 'transit/decrypt/app', (live) => Promise.resolve(live)),
+    )
     await world.runtime.advance(22_000)
     expect(token.value).toBe('token-1')
   })

@@ -124,13 +124,14 @@ export function machine(ttlMs: number): Machine {
     must(now < (usableUntil.get(token.value) ?? -1), 'a token is used past its time')
   }
 
-  const served = ({ work, token = `token ${logins}`, sentAt }: Job): void => {
+  const served = ({ work, token: renewed, sentAt }: Job): void => {
+    const token = renewed ?? `token ${logins}`
     const marginMs = ttlMs < 2000 ? ttlMs / 2 : Math.max(1000, ttlMs / 10)
     usableUntil.set(token, sentAt + ttlMs - marginMs)
     if (work === 'login') supersedeRenewals()
     const life = { sentAt, ttlMs, random: random() }
     step({
-      ...{ kind: 'granted', work },
+      ...{ kind: 'granted', work, token: renewed },
       grant: { token, type: 'service', renewable: true, ...life },
     })
   }
@@ -143,7 +144,7 @@ export function machine(ttlMs: number): Machine {
     else if (how === 'served') {
       const grant = { token: job.token ?? '', type: 'service', renewable: true } as const
       const life = { sentAt: job.sentAt, ttlMs, random: 0 }
-      step({ kind: 'granted', work: job.work, grant: { ...grant, ...life } })
+      step({ kind: 'granted', work: job.work, token: job.token, grant: { ...grant, ...life } })
     } else {
       const { work, token } = job
       step({ kind: 'failed', work, token, denied: how === 'denied', random: random() })

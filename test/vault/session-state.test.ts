@@ -24,6 +24,7 @@ const loggedIn = (more: Partial<Grant> = {}): SessionEvent => ({
 const renewed = (more: Partial<Grant> = {}): SessionEvent => ({
   kind: 'granted',
   work: 'renewal',
+  token: more.token ?? 'a',
   grant: grant(more),
 })
 const loginFailed = (denied: boolean, random = 0): SessionEvent => ({

@@ -7,6 +7,8 @@ import { Session } from '../../src/vault/session.ts'
 import { inProcess, type Answered } from '../faults/in-process.ts'
 import { fakeRuntime, type FakeRuntime } from '../fake-runtime.ts'
 
+const PATH = 'transit/decrypt/app'
+
 /** A request as Vault saw it. */
 export interface Seen {
   /** Milliseconds of the monotonic clock. */
@@ -90,7 +92,7 @@ export function sessionWorld(options: SessionWorldOptions = {}): SessionWorld {
       return token
     }
     try {
-      return await session.use(allowance, decrypt)
+      return await session.use(allowance, PATH, decrypt)
     } finally {
       allowance.end()
     }
@@ -98,7 +100,7 @@ export function sessionWorld(options: SessionWorldOptions = {}): SessionWorld {
   const token = async (): Promise<string> => {
     const allowance = budget.begin()
     try {
-      return await session.use(allowance, (live) => Promise.resolve(live))
+      return await session.use(allowance, PATH, (live) => Promise.resolve(live))
     } finally {
       allowance.end()
     }
