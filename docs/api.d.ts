@@ -13,6 +13,7 @@ export type Duration = number | string
 
 export interface SecretManagerConfig {
   readonly source?: 'kubevault' | undefined
+  readonly cluster?: string | undefined
   readonly timeout?: Duration | undefined
   readonly startup?: StartupConfig | undefined
   readonly vault: VaultConfig
@@ -153,7 +154,9 @@ export interface SecretDefinition<
   readonly readType?: ReadType | undefined
   readonly readKey: string
   readonly transitKey: string
-  readonly format: 'raw'
+  readonly format?: 'sealed' | 'raw' | undefined
+  readonly binding?: 'strict' | 'namespace' | 'none' | undefined
+  readonly allowRollback?: boolean | undefined
   readonly schema?: S
 }
 
@@ -420,7 +423,6 @@ export declare function isSecretManagerError(value: unknown): value is SecretMan
 export declare namespace planned {
   interface SecretManagerConfig {
     readonly source?: 'kubevault' | 'kubernetes' | 'vault' | 'file' | 'environment' | undefined
-    readonly cluster?: string | undefined
     readonly updates?: {
       readonly watch?: boolean | undefined
       readonly poll?: Duration | undefined
@@ -430,10 +432,7 @@ export declare namespace planned {
     }
   }
   interface SecretDefinition {
-    readonly binding?: 'strict' | 'namespace' | 'none' | undefined
-    readonly format?: 'sealed' | 'raw' | undefined
     readonly optional?: boolean | undefined
-    readonly allowRollback?: boolean | undefined
   }
   interface SecretManager {
     watchSecrets(definition: SecretDefinition, options?: CallOptions): Promise<LiveSecrets>

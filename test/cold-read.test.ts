@@ -24,20 +24,20 @@ const CIPHERTEXT = 'vault:v1:AAAA'
 
 /** What a read with mounted ciphertext and a projected token loads. */
 const CORE = sorted({
-  'src/cache/': 'cache entry events flight freshness loads',
+  'src/cache/': 'cache entry events flight freshness loads setbacks',
   'src/config/':
     'auth by-method ca-cert check definition problems rules schema secretcfg standard-schema url',
-  'src/': 'calls errors load-config manager runtime status telemetry values',
+  'src/': 'calls core errors load-config manager runtime status telemetry values',
   'src/http/':
     'allowance backend budget call gate pass transport transport-agent transport-exchange transport-failure transport-trust',
   'src/kubernetes/':
     'client config errors in-cluster named-file objects service-account token-file',
   'src/lib/':
     'abort backoff base64 closest duration ip json json-reader json-scalars jwt names record wakeful-clock',
-  'src/sealed/': 'raw',
-  'src/sources/': 'connections dictionary kubevault place',
+  'src/sealed/': 'binding format plaintext raw',
+  'src/sources/': 'connections dictionary documents kubevault place',
   'src/vault/':
-    'client clock-skew errors given jwt-hints jwt-login login logins session session-state transit',
+    'client clock-skew denials errors given jwt-hints jwt-login login logins session session-state token-status transit',
 })
 
 /** What a kubeconfig loads besides. */

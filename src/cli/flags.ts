@@ -93,6 +93,11 @@ export const CONFIG_FLAGS: readonly Flag[] = [
     path: 'kubernetes.mountedAt',
   },
   {
+    flags: '--cluster <name>',
+    says: 'name of the cluster that documents are sealed for (default: default)',
+    path: 'cluster',
+  },
+  {
     flags: '--wait <duration>',
     says: 'how long to wait for a server that is away (default: 30s)',
     path: 'startup.wait',
@@ -124,5 +129,17 @@ export const DEFINITION_FLAGS: readonly Flag[] = [
     says: 'Transit key',
     path: 'transitKey',
     alias: 'transit_key',
+  },
+  {
+    flags: '--format <name>',
+    says: "format of the document (default: what the definition's file says, raw with the Python original's configuration, else sealed)",
+    path: 'format',
+    choices: ['sealed', 'raw'],
+  },
+  {
+    flags: '--binding <scope>',
+    says: 'what a sealed document is bound to: its place, its namespace, or nothing (default: strict)',
+    path: 'binding',
+    choices: ['strict', 'namespace', 'none'],
   },
 ]

@@ -1,7 +1,7 @@
 /** The flags that every command which reaches servers has, and what they say as settings. */
 import { Option, type Command } from 'commander'
 
-import { loadConfig, loadDefinition } from '../config/load.ts'
+import { loadConfigAndOrigin, loadDefinition, type LoadedConfig } from '../config/load.ts'
 import type {
   SecretCfg,
   SecretDef,
@@ -46,31 +46,38 @@ export async function settingsOf(
   values: FlagValues,
   runtime: Runtime,
 ): Promise<Settings> {
+  const loading = configOf(values, runtime)
+  const origin = loading.then(
+    ({ isOriginal }) => isOriginal,
+    () => false,
+  )
   const results = await Promise.allSettled([
-    configOf(values, runtime),
-    definitionOf(secretName, values, runtime),
+    loading,
+    origin.then((isOriginal) => definitionOf(secretName, values, isOriginal, runtime)),
   ])
   const [config, definition] = results
   if (config.status === 'fulfilled' && definition.status === 'fulfilled') {
-    return { config: config.value, definition: definition.value }
+    return { config: config.value.config, definition: definition.value }
   }
   throw together(results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])))
 }
 
-function configOf(values: FlagValues, runtime: Runtime): Promise<SecretManagerConfig | SecretCfg> {
-  return loadConfig({ file: text(values['config']), flags: said(CONFIG_FLAGS, values) }, runtime)
+function configOf(values: FlagValues, runtime: Runtime): Promise<LoadedConfig> {
+  const flags = said(CONFIG_FLAGS, values)
+  return loadConfigAndOrigin({ file: text(values['config']), flags }, runtime)
 }
 
 function definitionOf(
   secretName: string | undefined,
   values: FlagValues,
+  isOriginal: boolean,
   runtime: Runtime,
 ): Promise<SecretDefinition | SecretDef> {
   const file = text(values['def'])
-  // A file says its format itself.
-  const format = file === undefined ? { format: 'raw' } : {}
-  const flags = { ...said(DEFINITION_FLAGS, values), secretName, ...format }
-  return loadDefinition({ file, flags }, runtime)
+  const flags = said(DEFINITION_FLAGS, values)
+  // A file says its format itself; without one, who has the original's configuration has its documents.
+  const format = file === undefined && isOriginal ? 'raw' : undefined
+  return loadDefinition({ file, flags: { format, ...flags, secretName } }, runtime)
 }
 
 /** One error that says it all: who mends the first problem must not meet the second only then. */
@@ -124,9 +131,10 @@ function add(command: Command, flags: readonly Flag[]): Command {
 }
 
 function said(flags: readonly Flag[], values: FlagValues): Record<string, unknown> {
-  return Object.fromEntries(
-    flags.map(({ flags: names, path }) => [path, values[new Option(names).attributeName()]]),
-  )
+  const all = flags.map(({ flags: names, path }) => {
+    return [path, values[new Option(names).attributeName()]] as const
+  })
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined))
 }
 
 function text(value: unknown): string | undefined {

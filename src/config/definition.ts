@@ -11,7 +11,7 @@ import {
   type Reading,
 } from './check.ts'
 import { invalid } from './problems.ts'
-import { namespace, oneOf, text } from './rules.ts'
+import { namespace, oneOf, text, trueOrFalse } from './rules.ts'
 import { checkSecretDef, isSecretDef } from './secretcfg.ts'
 import type { Definition } from './settings.ts'
 import type { SecretDef, SecretDefinition, StandardSchema } from './types.ts'
@@ -81,7 +81,12 @@ const DEFINITION = group<SecretDefinition>()({
     'must be the name of a Transit key: letters, digits, "_", "." and "-"',
     isTransitKey,
   ),
-  format: oneOf('must be "raw": no other format is in this version', ['raw']),
+  format: withDefault(oneOf('must be sealed or raw', ['sealed', 'raw']), 'sealed'),
+  binding: withDefault(
+    oneOf('must be strict, namespace or none', ['strict', 'namespace', 'none']),
+    'strict',
+  ),
+  allowRollback: withDefault(trueOrFalse, false),
   schema: optional(leaf(readStandardSchema)),
 })
 
@@ -134,6 +139,8 @@ function partsOf(input: object & Parts): readonly unknown[] {
       input.readKey,
       input.transitKey,
       input.format,
+      input.binding,
+      input.allowRollback,
       input.schema,
       input.secret_name,
       input.read_type,

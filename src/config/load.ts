@@ -43,6 +43,24 @@ export async function loadConfig(
   options: LoadConfigOptions,
   runtime: Runtime,
 ): Promise<SecretManagerConfig | SecretCfg> {
+  return (await loadConfigAndOrigin(options, runtime)).config
+}
+
+/** A configuration and where it comes from. */
+export interface LoadedConfig {
+  readonly config: SecretManagerConfig | SecretCfg
+  /**
+   * Whether its file, or without one its environment, is that of the Python original. Where more is said than that
+   * has keys for, `config` has the native shape all the same.
+   */
+  readonly isOriginal: boolean
+}
+
+/** Does what {@link loadConfig} does, and tells whose configuration it is. */
+export async function loadConfigAndOrigin(
+  options: LoadConfigOptions,
+  runtime: Runtime,
+): Promise<LoadedConfig> {
   const lookup = lookupIn(options.env, runtime)
   const flags = flagsLayer(options.flags)
   const base =
@@ -53,7 +71,9 @@ export async function loadConfig(
   const { method, above, isReplaced } = chooseLogin({ base, env, flags, lookup })
   const gaps = new Map([...ofMethod(configGaps(lookup), method), ...proxyGap(base, above, lookup)])
   const shapes = isReplaced ? REPLACED_LOGIN : CONFIG
-  return merge(shapes, { base, above, gaps, problems: skipVerifyProblems(lookup) })
+  const config = merge(shapes, { base, above, gaps, problems: skipVerifyProblems(lookup) })
+  const isOriginal = isSecretCfg(base) || (options.file === undefined && isOriginalConfig(lookup))
+  return { config, isOriginal }
 }
 
 /**

@@ -19,6 +19,9 @@ export const DEFAULT_CACHE: CacheSettings = {
   onDenied: 'keepStale',
 }
 
+/** Name of the cluster that sealed documents are bound to, where nobody gives it one. */
+export const DEFAULT_CLUSTER = 'default'
+
 /** A text that `allows` lets pass. */
 export function text(says: string, allows: (value: string) => boolean): Rule<string> {
   return leaf((value) => (typeof value === 'string' && allows(value) ? { value } : { says }))

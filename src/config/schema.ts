@@ -21,6 +21,7 @@ import {
 import { invalid, type Problem } from './problems.ts'
 import {
   DEFAULT_CACHE,
+  DEFAULT_CLUSTER,
   DEFAULT_LIMITS,
   duration,
   filePath,
@@ -153,6 +154,10 @@ const KUBERNETES = group<KubernetesConfig>()({
 
 const CONFIG = group<SecretManagerConfig>()({
   source: optional(oneOf('must be "kubevault": no other source is in this version', ['kubevault'])),
+  cluster: withDefault(
+    text('must be a name of at most 253 characters', (name) => name !== '' && name.length <= 253),
+    DEFAULT_CLUSTER,
+  ),
   timeout: withDefault(duration(1), DEFAULT_LIMITS.timeoutMs),
   startup: withDefault(STARTUP, { wait: DEFAULT_LIMITS.startupWaitMs }),
   vault: VAULT,
@@ -167,11 +172,12 @@ const CONFIG = group<SecretManagerConfig>()({
 })
 
 function settingsOf(config: OutputOf<typeof CONFIG>): Settings {
-  const { timeout, startup, vault, kubernetes, cache } = config
+  const { cluster, timeout, startup, vault, kubernetes, cache } = config
   const { url, namespace: vaultNamespace, transitMount, redirectHosts } = vault
   return {
     attempt: { connectTimeoutMs: connectTimeoutMs(timeout), timeoutMs: timeout },
     startupWaitMs: startup.wait,
+    cluster,
     vault: {
       url,
       namespace: vaultNamespace,

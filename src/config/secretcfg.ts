@@ -19,6 +19,7 @@ import {
 } from './check.ts'
 import {
   DEFAULT_CACHE,
+  DEFAULT_CLUSTER,
   DEFAULT_LIMITS,
   filePath,
   namespace,
@@ -134,7 +135,7 @@ const SECRET_DEF = group<SecretDef>()(
     read_key: text(READ_KEY, isDataKey),
     transit_key: text('must be the name of a Transit key', isTransitKey),
   },
-  { stranger: strangerTo('secretName', 'readKey', 'format') },
+  { stranger: strangerTo('secretName', 'readKey', 'format', 'binding', 'allowRollback') },
 )
 
 /**
@@ -189,6 +190,7 @@ function settingsOf(cfg: OutputOf<typeof SECRET_CFG>): Settings {
   return {
     attempt,
     startupWaitMs,
+    cluster: DEFAULT_CLUSTER,
     vault: {
       url: cfg.vault_url,
       namespace: undefined,
@@ -220,6 +222,10 @@ function definitionOf(def: OutputOf<typeof SECRET_DEF>): Definition {
     ...asNativeDefinition(def),
     namespace: def.namespace,
     readType: def.read_type,
+    format: 'raw',
+    // Nothing is bound in this format: it is what a native definition has that says raw alone.
+    binding: 'strict',
+    allowRollback: false,
     schema: undefined,
   }
 }

@@ -10,6 +10,7 @@ export interface Settings {
   /** Limits of one request to one server. */
   readonly attempt: { readonly connectTimeoutMs: number; readonly timeoutMs: number }
   readonly startupWaitMs: number
+  readonly cluster: string
   readonly vault: {
     /** Checked; without a trailing slash. */
     readonly url: string
@@ -96,6 +97,8 @@ export interface Definition {
   readonly readType: ReadType
   readonly readKey: string
   readonly transitKey: string
-  readonly format: 'raw'
+  readonly format: 'sealed' | 'raw'
+  readonly binding: 'strict' | 'namespace' | 'none'
+  readonly allowRollback: boolean
   readonly schema: StandardSchema | undefined
 }

@@ -24,6 +24,11 @@ export type {
 export interface SecretManagerConfig {
   /** Kind of place the dictionaries live in. Default, and in this version the only one: `kubevault`. */
   readonly source?: 'kubevault' | undefined
+  /**
+   * Name of the cluster that sealed documents are bound to. Never discovered, so that a restored cluster reads its
+   * documents. Default `default`.
+   */
+  readonly cluster?: string | undefined
   /** Longest time for one request to one server, its connection included. Default 5 s, of which 2 s to connect. */
   readonly timeout?: Duration | undefined
   /** How a start behaves while Vault or the API server is away. */
@@ -166,9 +171,22 @@ export interface SecretDefinition<
   readonly readKey: string
   /** Transit key that the document is encrypted with. */
   readonly transitKey: string
-  /** `raw`: a bare `vault:vN:…` of the document's bytes, as the Python original writes it. */
-  readonly format: 'raw'
-  /** Checks and types the dictionary: any Standard Schema, such as one of zod, valibot or arktype. */
+  /**
+   * `sealed` (default): a ciphertext that says what it was sealed for, is bound to its place, and has a revision.
+   * `raw`: a bare `vault:vN:…` of the document's bytes, as the Python original writes it.
+   */
+  readonly format?: 'sealed' | 'raw' | undefined
+  /**
+   * What a sealed document is bound to: `strict` (default) its entry of its object in its cluster, `namespace` its
+   * namespace, `none` nothing. Needs a Transit key that is derived, except for `none`.
+   */
+  readonly binding?: 'strict' | 'namespace' | 'none' | undefined
+  /** Opens documents older than one that this process has read. Default `false`. */
+  readonly allowRollback?: boolean | undefined
+  /**
+   * Checks and types the dictionary: any Standard Schema, such as one of zod, valibot or arktype. Make it once: a
+   * definition with another schema object is another definition, and kept by itself.
+   */
   readonly schema?: S
 }
 

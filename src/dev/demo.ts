@@ -6,7 +6,7 @@ import { podRuntime } from './pod.ts'
 import { readEntry, requestToken, rotateTransitKey } from './operator.ts'
 import { provisionKubernetes, provisionKubevault } from './provision.ts'
 import { SAMPLE, SAMPLE_NAME, serveStack } from './serve-stack.ts'
-import { DATA_KEY, sealDictionary } from './stack.ts'
+import { DATA_KEY, definitionIn, sealDictionary } from './stack.ts'
 
 /** What happens in the demo, step by step. */
 export interface DemoWorld {
@@ -27,12 +27,12 @@ export async function startDemo(runtime: Runtime): Promise<DemoWorld> {
   const served = await serveStack()
   const { stack, caPem, vaultUrl, kubernetesUrl: apiServer } = served
   const plan = nativePlan(stack.servers)
-  const { namespace, transitKey, role } = plan
+  const { namespace, role } = plan
   return {
     config: {
       vault: { url: vaultUrl, caCert: { pem: caPem }, auth: { method: 'kubernetes', role } },
     },
-    definition: { secretName: SAMPLE_NAME, readKey: DATA_KEY, transitKey, format: 'raw' },
+    definition: definitionIn(plan, SAMPLE_NAME),
     provision: async () => {
       await provisionKubevault(stack.vaultWire, stack.kubernetesWire, plan)
       // It may do in Kubernetes what the app may: only Vault tells them apart.
@@ -41,7 +41,7 @@ export async function startDemo(runtime: Runtime): Promise<DemoWorld> {
     },
     seal: () => sealDictionary(stack, plan, SAMPLE_NAME, SAMPLE),
     stored: async () =>
-      `${(await readEntry(stack.kubernetesWire, plan, SAMPLE_NAME, DATA_KEY)).slice(0, 48)}…`,
+      `${(await readEntry(stack.kubernetesWire, plan, SAMPLE_NAME, DATA_KEY)).slice(0, 64)}…`,
     rotate: () => rotateTransitKey(stack.vaultWire, plan),
     pod: async (serviceAccount) => {
       const token = await requestToken(stack.kubernetesWire, { ...plan, serviceAccount })

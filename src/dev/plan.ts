@@ -22,6 +22,8 @@ export interface KubevaultPlan {
   readonly authMount: string
   readonly transitMount: string
   readonly transitKey: string
+  /** How dictionaries are stored here. Sealed and bound to their places they need a key that is derived. */
+  readonly format: 'sealed' | 'raw'
   /** Further settings of the Transit key, such as `derived`. */
   readonly keySettings: Readonly<Record<string, unknown>>
 
@@ -70,6 +72,7 @@ export function originalPlan(
     authMount: 'kubernetes',
     transitMount,
     transitKey,
+    format: 'raw',
     keySettings: { type: 'aes256-gcm96' },
     role: 'demo',
     audience: undefined,
@@ -85,12 +88,12 @@ export function originalPlan(
 
 /**
  * Our own set-up, as little as a reader needs: audience `vault`, batch tokens of 10 s without the
- * default policy, decrypt alone; Kubernetes lets the ServiceAccount read Secrets and ConfigMaps and
- * request tokens for itself. `changes.namespace` names a namespace of its own per test.
+ * default policy, decrypt alone, a derived key; Kubernetes lets the ServiceAccount read Secrets and
+ * ConfigMaps and request tokens for itself. `changes.namespace` names a namespace of its own per test.
  */
 export function nativePlan(servers: Servers, changes: Partial<KubevaultPlan> = {}): KubevaultPlan {
   const { transitMount = 'transit', transitKey = 'app', serviceAccount = 'app' } = changes
-  const { auth = 'kubernetes' } = changes
+  const { auth = 'kubernetes', format = 'sealed' } = changes
   return {
     ...servers,
     kubernetesCaPem: servers.kubernetesCaPem,
@@ -109,7 +112,8 @@ export function nativePlan(servers: Servers, changes: Partial<KubevaultPlan> = {
     authMount: auth,
     transitMount,
     transitKey,
-    keySettings: { type: 'aes256-gcm96' },
+    format,
+    keySettings: { type: 'aes256-gcm96', derived: format === 'sealed' },
     role: 'app',
     audience: 'vault',
     tokenTtl: '10s',

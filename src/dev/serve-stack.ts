@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { createAuthority } from './certificates.ts'
+import { kubeconfigOf } from './kubeconfig.ts'
 import type { KubevaultPlan } from './plan.ts'
 import { serve, type Served } from './serve.ts'
 import { createStack, DATA_KEY, provisionStack, sealDictionary, type Stack } from './stack.ts'
@@ -109,22 +110,6 @@ export const SAMPLE: Readonly<Record<string, string>> = {
   redis_url: 'redis://redis.example:6379/0',
   db_password: 'correct horse battery staple',
   api_token: 'sample-0123456789',
-}
-
-function kubeconfigOf(
-  server: string,
-  caPem: string,
-  { adminToken, namespace }: KubevaultPlan,
-): object {
-  const ca = Buffer.from(caPem).toString('base64')
-  return {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'dev', cluster: { server, 'certificate-authority-data': ca } }],
-    users: [{ name: 'admin', user: { token: adminToken } }],
-    contexts: [{ name: 'dev', context: { cluster: 'dev', user: 'admin', namespace } }],
-    'current-context': 'dev',
-  }
 }
 
 function configOf(

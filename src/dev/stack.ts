@@ -1,10 +1,14 @@
 /** The embedded Vault and Kubernetes together, provisioned for the pattern. */
 import { randomBytes } from 'node:crypto'
 
+import type { SecretDefinition } from '../config/types.ts'
+import { SecretManager } from '../manager.ts'
+import { systemRuntime, type Runtime } from '../runtime.ts'
 import { createKubernetes, type EmbeddedKubernetes } from './kubernetes/index.ts'
+import { kubeconfigOf } from './kubeconfig.ts'
 import { nativePlan, originalPlan, type KubevaultPlan, type Servers } from './plan.ts'
-import { encryptRaw, putObject } from './operator.ts'
 import { provisionKubevault } from './provision.ts'
+import { inProcessTransport, type Handler } from './transport.ts'
 import { createVault, type EmbeddedVault } from './vault/index.ts'
 import { wireOf, type Wire } from './wire.ts'
 
@@ -20,6 +24,8 @@ export interface Stack {
   readonly kubernetes: EmbeddedKubernetes
   readonly vaultWire: Wire
   readonly kubernetesWire: Wire
+  /** Unix milliseconds. */
+  readonly clock: () => number
   /** What a plan must know of these servers. */
   readonly servers: Servers
 }
@@ -43,6 +49,7 @@ export function createStack(options: StackOptions = {}): Stack {
   return {
     vault,
     kubernetes,
+    clock,
     vaultWire: wireOf((request) => vault.handle(request), VAULT_ORIGIN),
     kubernetesWire: wireOf((request) => kubernetes.handle(request), KUBERNETES_ORIGIN),
     servers: {
@@ -69,15 +76,61 @@ export async function provisionStack(
   return plan
 }
 
-/** Encrypts `dictionary` and stores the ciphertext, as an operator would. */
-export async function sealDictionary(
+/** The definition of a dictionary in this set-up. */
+export function definitionIn(
+  { transitKey, format }: KubevaultPlan,
+  secretName: string,
+): SecretDefinition {
+  return { secretName, readKey: DATA_KEY, transitKey, format }
+}
+
+/** Encrypts `dictionary` and stores it, as an operator would. */
+export function sealDictionary(
   stack: Stack,
   plan: KubevaultPlan,
   name: string,
   dictionary: object,
 ): Promise<void> {
-  const ciphertext = await encryptRaw(stack.vaultWire, plan, JSON.stringify(dictionary))
-  await putObject(stack.kubernetesWire, plan, { name, data: { [DATA_KEY]: ciphertext } })
+  return sealDocument(stack, plan, name, JSON.stringify(dictionary))
+}
+
+/** The same for a document of any form. */
+export async function sealDocument(
+  stack: Stack,
+  plan: KubevaultPlan,
+  name: string,
+  document: Uint8Array | string,
+): Promise<void> {
+  const { rootToken, transitMount } = plan
+  const auth = { method: 'token', token: rootToken } as const
+  const config = {
+    vault: { url: VAULT_ORIGIN, transitMount, auth },
+    kubernetes: { kubeconfig: KUBECONFIG },
+    // Both servers are in this process: nobody brings back what is away while we wait.
+    startup: { wait: 0 },
+  }
+  await using operator = new SecretManager(config, { runtime: operatorRuntime(stack, plan) })
+  await operator.createSecrets(definitionIn(plan, name), document)
+}
+
+const KUBECONFIG = '/operator/kubeconfig'
+
+/** The world as the operator sees it: no network but the two servers, no file but the kubeconfig. */
+function operatorRuntime(stack: Stack, plan: KubevaultPlan): Runtime {
+  const kubeconfig = JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, undefined, plan))
+  return {
+    ...systemRuntime(inProcessTransport(handlersOf(stack))),
+    wallClock: stack.clock,
+    env: () => undefined,
+    readFile: () => Promise.resolve(Buffer.from(kubeconfig)),
+  }
+}
+
+function handlersOf({ vault, kubernetes }: Stack): ReadonlyMap<string, Handler> {
+  return new Map<string, Handler>([
+    [VAULT_ORIGIN, (request) => vault.handle(request)],
+    [KUBERNETES_ORIGIN, (request) => kubernetes.handle(request)],
+  ])
 }
 
 /** Entry of the objects that {@link sealDictionary} writes. */

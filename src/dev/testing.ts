@@ -12,7 +12,7 @@ import { podRuntime } from './pod.ts'
 import { provisionKubernetes } from './provision.ts'
 import {
   createStack,
-  DATA_KEY,
+  definitionIn,
   KUBERNETES_ORIGIN,
   provisionStack,
   sealDictionary,
@@ -28,6 +28,11 @@ export interface TestStackOptions {
   readonly secrets?: Readonly<Record<string, object>> | undefined
   /** How {@link TestStack.config} logs in. Default `kubernetes`. With `approle`, every pod is the app. */
   readonly auth?: AuthMethod | undefined
+  /**
+   * How dictionaries are stored. Default `sealed`, under a derived key and each bound to its place; `raw` is what the
+   * Python original reads.
+   */
+  readonly format?: 'sealed' | 'raw' | undefined
   /** The tokens that Vault gives to the app. */
   readonly token?: TestToken | undefined
 }
@@ -116,7 +121,7 @@ export async function createTestStack(options: TestStackOptions = {}): Promise<T
     config: { vault: { url: VAULT_ORIGIN, auth: await authOf(stack, plan) } },
     runtime: await pod(plan.serviceAccount),
     calls: network.calls,
-    definition: (secretName) => definitionOf(plan, secretName),
+    definition: (secretName) => definitionIn(plan, secretName),
     store,
     remove: (secretName) => deleteSecret(stack.kubernetesWire, plan, secretName),
     stranger: async (serviceAccount) => {
@@ -131,11 +136,13 @@ export async function createTestStack(options: TestStackOptions = {}): Promise<T
   }
 }
 
-function changesOf({ auth = 'kubernetes', token = {} }: TestStackOptions): Partial<KubevaultPlan> {
+function changesOf(options: TestStackOptions): Partial<KubevaultPlan> {
+  const { auth = 'kubernetes', format = 'sealed', token = {} } = options
   const { ttl = '10s', maxTtl, type = 'batch', renewable = type === 'service' } = token
   return {
     auth,
     authMount: auth,
+    format,
     tokenTtl: ttl,
     tokenMaxTtl: maxTtl,
     tokenType: type,
@@ -147,10 +154,6 @@ async function authOf({ vaultWire }: Stack, plan: KubevaultPlan): Promise<AuthCo
   const { auth: method, role } = plan
   if (method !== 'approle') return { method, role }
   return { method, ...(await appRoleIds(vaultWire, plan)) }
-}
-
-function definitionOf({ transitKey }: KubevaultPlan, secretName: string): SecretDefinition {
-  return { secretName, readKey: DATA_KEY, transitKey, format: 'raw' }
 }
 
 interface MovableTime {

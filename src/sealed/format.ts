@@ -134,7 +134,10 @@ function otherFormat(line: string): readonly [what: string, hint: string] {
     return [NOT_SEALED, hint]
   }
   if (line.startsWith(IN_BASE64)) {
-    return [`${NOT_SEALED}, but base64 of one`, 'encode it once: put the line into stringData']
+    return [
+      `${NOT_SEALED}, but base64 of one`,
+      'encode it once: put the base64 of the line into data',
+    ]
   }
   return [NOT_SEALED, 'write it: secretmanager encrypt; or check readKey']
 }

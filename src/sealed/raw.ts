@@ -1,6 +1,7 @@
 /** The Python original's format: a bare Transit ciphertext of the document's exact bytes. */
 import { SecretManagerError } from '../errors.ts'
 import { isTransitCiphertext } from '../vault/transit.ts'
+import { isSealed } from './format.ts'
 
 /**
  * Reads a stored raw document.
@@ -23,6 +24,8 @@ export function keyVersionOf(text: string): number {
 }
 
 function hintFor(text: string): string {
+  if (isSealed(text))
+    return 'it is sealed: leave format out of the definition (the Python original cannot read it)'
   return text.startsWith('{')
     ? 'it looks like plaintext JSON: whoever can read the object can read the secrets; encrypt it and change them'
     : 'write it with createSecrets, or check readKey'

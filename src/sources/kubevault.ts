@@ -1,30 +1,20 @@
 /**
  * The KUBEVAULT source: a Kubernetes object holds the ciphertext, Transit holds the key.
  *
- * The words of the pipeline are its methods: a definition is located, its document fetched, opened.
+ * The words of the pipeline are its methods: a definition is located, its document fetched, and opened by {@link Documents}.
  */
 import type { Definition } from '../config/definition.ts'
 import type { Settings } from '../config/schema.ts'
-import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
-import { MAX_DOCUMENT_BYTES } from '../lib/json.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { KubernetesObject } from '../kubernetes/objects.ts'
 import { readIfPresent } from '../kubernetes/named-file.ts'
 import type { Runtime } from '../runtime.ts'
-import { keyVersionOf, parseRaw } from '../sealed/raw.ts'
+import { parseRaw } from '../sealed/raw.ts'
 import type { Connections } from './connections.ts'
-import { describe, placeOf, textOf, valueOf, type Place } from './place.ts'
-
-/** A document that was read. */
-export interface Opened {
-  /** As it is stored. */
-  readonly stored: string
-  /** The plaintext's exact bytes. */
-  readonly document: Uint8Array
-  /** Version of the Transit key that it is under. */
-  readonly keyVersion: number
-}
+import { Documents, type Opened } from './documents.ts'
+import { describe, placeOf, storedIn, textOf, valueOf, type Place } from './place.ts'
 
 /** What the source works with. */
 export interface KubevaultParts {
@@ -33,7 +23,15 @@ export interface KubevaultParts {
   readonly connections: Connections
 }
 
-const LABELS = {
+interface Target {
+  readonly place: Place
+  readonly kubernetes: KubernetesClient
+  readonly stored: string | undefined
+  readonly resourceVersion: string | undefined
+}
+
+/** Of every object that is written here. */
+export const LABELS: Readonly<Record<string, string>> = {
   'app.kubernetes.io/managed-by': 'secretmanager',
   'kubevault.secretmanager/managed': 'true',
 }
@@ -41,9 +39,18 @@ const LABELS = {
 /** Reads and writes dictionaries by the KUBEVAULT pattern. */
 export class KubevaultSource {
   readonly #parts: KubevaultParts
+  /** Opens and seals what is stored. */
+  readonly documents: Documents
 
   constructor(parts: KubevaultParts) {
     this.#parts = parts
+    const { settings, runtime, connections } = parts
+    this.documents = new Documents({
+      transit: connections.transit,
+      mount: settings.vault.transitMount,
+      cluster: settings.cluster,
+      wallClock: () => runtime.wallClock(),
+    })
   }
 
   /** Names the place of a definition; asks the cluster only where the namespace is left to it. */
@@ -67,23 +74,6 @@ export class KubevaultSource {
   }
 
   /**
-   * Opens a document.
-   *
-   * @returns the plaintext's exact bytes
-   * @throws {@link SecretManagerError} SM_CT_*, SM_KEY_NOT_FOUND, SM_AUTH_*, SM_VAULT_*
-   */
-  async open(allowance: Allowance, place: Place, document: string): Promise<Uint8Array> {
-    const ciphertext = parseRaw(document, describe(place))
-    try {
-      return await this.#parts.connections.transit.decrypt(allowance, place.transitKey, ciphertext)
-    } catch (error) {
-      throw isSecretManagerError(error) && error.component === 'ciphertext'
-        ? inContext(error, `cannot open ${describe(place)}`)
-        : error
-    }
-  }
-
-  /**
    * Decrypts a ciphertext that somebody has at hand. One that is none would fail others in its batch.
    *
    * @throws {@link SecretManagerError} SM_CT_*, SM_KEY_NOT_FOUND, SM_AUTH_*, SM_VAULT_*
@@ -97,7 +87,7 @@ export class KubevaultSource {
    * Fetches and opens: the object is read while the login is under way.
    *
    * @param known - what was read before: it is given back where that is still stored, and Vault is not asked
-   * @throws {@link SecretManagerError} what {@link fetch} and {@link open} reject with
+   * @throws {@link SecretManagerError} what {@link fetch} and {@link Documents.open} reject with
    */
   async read<Known extends { readonly stored: string }>(
     allowance: Allowance,
@@ -109,37 +99,75 @@ export class KubevaultSource {
     const place = await this.locate(allowance, definition)
     const ready = known ? undefined : connections.session.ready(allowance)
     // Where it failed, so will the login that it was for, and that is the failure to tell.
-    const requested = connections.tokenRequested().catch(() => ready)
-    const fetched = requested.then(() => this.fetch(allowance, place))
+    const requested = known ? undefined : connections.tokenRequested().catch(() => ready)
+    const fetched = Promise.resolve(requested).then(() => this.fetch(allowance, place))
     const [stored] = await Promise.all([fetched, ready])
     if (stored === known?.stored) return known
-    const document = await this.open(allowance, place, stored)
-    return { stored, document, keyVersion: keyVersionOf(stored) }
+    return this.documents.open(allowance, definition, place, stored)
   }
 
   /**
-   * Encrypts `document` and stores it. Of an existing object nothing else changes, and a change that
+   * Seals `document` and stores it. Of an existing object nothing else changes, and a change that
    * somebody else made in between is not overwritten.
    *
-   * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_K8S_CONFLICT, SM_K8S_REJECTED for an immutable object, SM_K8S_*, SM_VAULT_*
+   * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_K8S_CONFLICT, SM_K8S_REJECTED for an immutable object,
+   * SM_BINDING_MISMATCH, SM_K8S_*, SM_VAULT_*
    */
   async store(allowance: Allowance, definition: Definition, document: Uint8Array): Promise<void> {
-    if (document.byteLength > MAX_DOCUMENT_BYTES) throw tooLarge(definition, document.byteLength)
+    this.documents.refuseUnfit(definition, document)
+    const target = await this.#target(allowance, definition)
+    await this.#write(allowance, definition, target, document)
+  }
+
+  /**
+   * Changes a document: what is stored is opened, changed, sealed and written, unless somebody else wrote
+   * in between.
+   *
+   * @param change - gives the new document for the one there is; `undefined` leaves everything as it is
+   * @returns whether anything was written
+   * @throws {@link SecretManagerError} what {@link Documents.open} and {@link store} reject with
+   */
+  async change(
+    allowance: Allowance,
+    definition: Definition,
+    change: (current: Opened | undefined) => Promise<Uint8Array | undefined>,
+  ): Promise<boolean> {
+    const target = await this.#target(allowance, definition)
+    const { place, stored } = target
+    const current =
+      stored === undefined
+        ? undefined
+        : await this.documents.open(allowance, definition, place, stored)
+    const document = await change(current)
+    if (document === undefined) return false
+    this.documents.refuseUnfit(definition, document)
+    await this.#write(allowance, definition, target, document)
+    return true
+  }
+
+  /** The object that is to be written to, as it is now. */
+  async #target(allowance: Allowance, definition: Definition): Promise<Target> {
     const place = await this.#locateInCluster(allowance, definition)
     const kubernetes = await this.#parts.connections.kubernetes(allowance)
     const existing = await findObject(kubernetes, allowance, place)
     if (existing?.immutable === true) throw immutable(place)
-    const ciphertext = await this.#parts.connections.transit.encrypt(
-      allowance,
-      place.transitKey,
-      document,
-    )
+    const stored = existing && storedIn(place, existing)
+    return { place, kubernetes, stored, resourceVersion: existing?.resourceVersion }
+  }
+
+  async #write(
+    allowance: Allowance,
+    definition: Definition,
+    { place, kubernetes, stored, resourceVersion }: Target,
+    document: Uint8Array,
+  ): Promise<void> {
+    const text = await this.documents.seal(allowance, definition, place, document, stored)
     try {
-      await write(kubernetes, allowance, place, ciphertext, existing?.resourceVersion)
+      await write(kubernetes, allowance, place, text, resourceVersion)
     } catch (error) {
       if (!isConflictOfRepetition(error)) throw error
-      const stored = await findObject(kubernetes, allowance, place)
-      if (stored?.data.get(place.dataKey) !== valueOf(place, ciphertext)) throw error
+      const now = await findObject(kubernetes, allowance, place)
+      if (now?.data.get(place.dataKey) !== valueOf(place, text)) throw error
     }
   }
 
@@ -200,13 +228,6 @@ async function write(
 /** A write whose answer was lost is repeated, and then may meet itself. No two ciphertexts are equal. */
 function isConflictOfRepetition(error: unknown): boolean {
   return isSecretManagerError(error) && error.code === 'SM_K8S_CONFLICT' && error.attempts > 1
-}
-
-function tooLarge({ secretName }: Definition, bytes: number): SecretManagerError {
-  return new SecretManagerError(
-    'SM_TOO_LARGE',
-    `the document for ${secretName} has ${bytes} bytes; at most ${MAX_DOCUMENT_BYTES} fit`,
-  )
 }
 
 function immutable(place: Place): SecretManagerError {

@@ -2,7 +2,7 @@
 import type { Definition } from '../config/definition.ts'
 import { SecretManagerError } from '../errors.ts'
 import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
-import { isBase64 } from '../lib/base64.ts'
+import { fromBase64 } from '../lib/base64.ts'
 
 /** A definition with its namespace: one entry of one object in one cluster, under one key. */
 export interface Place {
@@ -33,13 +33,29 @@ export function describe({ kind, namespace, name, dataKey }: Omit<Place, 'transi
  * @throws {@link SecretManagerError} SM_KEY_MISSING, SM_CT_FORMAT
  */
 export function textOf(place: Place, object: KubernetesObject): string {
-  const value = object.data.get(place.dataKey)
-  const binary = place.kind === 'ConfigMap' ? object.binaryData.get(place.dataKey) : undefined
-  if (value === undefined && binary === undefined) throw keyMissing(place, object)
-  if (place.kind === 'ConfigMap' && value !== undefined) return value
-  const encoded = value ?? binary ?? ''
-  if (isBase64(encoded)) return Buffer.from(encoded, 'base64').toString('latin1')
+  const encoded = encodedIn(place, object)
+  if (encoded === undefined) throw keyMissing(place, object)
+  if (typeof encoded === 'object') return encoded.text
+  const bytes = fromBase64(encoded)
+  if (bytes) return bytes.toString('latin1')
   throw new SecretManagerError('SM_CT_FORMAT', `${describe(place)} is not base64`)
+}
+
+/** The same of an object that is about to be changed: what is not there, or not readable, is `undefined`. */
+export function storedIn(place: Place, object: KubernetesObject): string | undefined {
+  const encoded = encodedIn(place, object)
+  if (typeof encoded === 'object') return encoded.text
+  return encoded === undefined ? undefined : fromBase64(encoded)?.toString('latin1')
+}
+
+/** Base64, or the text itself in a ConfigMap. */
+function encodedIn(
+  { kind, dataKey }: Place,
+  { data, binaryData }: KubernetesObject,
+): string | { readonly text: string } | undefined {
+  const value = data.get(dataKey)
+  if (kind === 'Secret') return value
+  return value === undefined ? binaryData.get(dataKey) : { text: value }
 }
 
 function keyMissing(place: Place, object: KubernetesObject): SecretManagerError {

@@ -12,6 +12,8 @@ import { recordField, type VaultReply } from './client.ts'
  */
 export interface DecryptItem {
   readonly ciphertext: string
+  /** Base64. */
+  readonly context?: string
 }
 
 /**

@@ -98,7 +98,7 @@ export class DecryptQueue {
     this.#wait(waiter)
     this.#next()
     try {
-      return await allowance.join(turn, before)
+      return await allowance.join(turn, 'the decryption', before)
     } catch (error) {
       waiter.isGone = true
       waiter.leave()
@@ -206,13 +206,22 @@ export class DecryptQueue {
   /** A policy that names the parameters it allows denies every batch, but not a plain decrypt. */
   async #tryOne([first, ...others]: readonly Waiter[]): Promise<void> {
     if (!first) return
-    const failure = await this.#alone(first).then(
+    const failure = await this.#failureAlone(first)
+    // It may name contexts, too: what holds for two of them is believed of all.
+    const second = isDenied(failure)
+      ? others.find(({ item }) => item.context !== first.item.context)
+      : undefined
+    const last = second ? await this.#failureAlone(second) : failure
+    this.#waitAgain(others.filter((waiter) => waiter !== second))
+    if (isDenied(last)) this.#denyWaiting(last)
+    else if (last === undefined || isRefusal(last)) this.#most = 1
+  }
+
+  #failureAlone(waiter: Waiter): Promise<unknown> {
+    return this.#alone(waiter).then(
       () => undefined,
       (error: unknown) => error,
     )
-    this.#waitAgain(others)
-    if (isDenied(failure)) this.#denyWaiting(failure)
-    else if (failure === undefined || isRefusal(failure)) this.#most = 1
   }
 
   #denyWaiting(error: unknown): void {

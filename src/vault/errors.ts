@@ -25,7 +25,7 @@ export function vaultError(
   if (refused && (status === 400 || status === 403)) {
     return refused({ sentence, facts, skewMs: skewMs(backend, answer) })
   }
-  const code = codeOf(status, text)
+  const code = codeOf(status, text, path)
   const what = `vault at ${backend.url} ${REASONS[code] ?? 'refused'} ${path} (${status})`
   const message = sentence === '' ? what : `${what}: ${sentence}`
   return new SecretManagerError(code, message, { ...hintFor(code, path, text), ...facts })
@@ -61,9 +61,12 @@ const REASONS: Partial<Record<ErrorCode, string>> = {
   SM_VAULT_RATE_LIMITED: 'limits the rate of',
   SM_VAULT_STALE_REPLICA: 'has not caught up for',
   SM_VAULT_NOT_FOUND: 'knows nothing at',
+  SM_KEY_NOT_FOUND: 'has no key for',
 }
 
-function codeOf(status: number, text: string): ErrorCode {
+function codeOf(status: number, text: string, path: string): ErrorCode {
+  // Transit has no word for it; where nothing is mounted there is one.
+  if (status === 404 && text === '' && /\/keys\/[^/]+$/.test(path)) return 'SM_KEY_NOT_FOUND'
   const transit = TRANSIT.find(([sentence]) => text.includes(sentence))
   if (status === 400 && transit) return transit[1]
   // Vault says so itself; a gateway without a healthy server answers 503, too.

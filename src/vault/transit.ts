@@ -5,7 +5,7 @@
  */
 import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance, Budget } from '../http/budget.ts'
-import { isBase64 } from '../lib/base64.ts'
+import { fromBase64 } from '../lib/base64.ts'
 import { isTransitKey } from '../lib/names.ts'
 import {
   recordField,
@@ -18,13 +18,20 @@ import type { DecryptItem } from './decrypt-batch.ts'
 import type { DecryptQueue, DecryptRequests } from './decrypt-queue.ts'
 import type { Session } from './session.ts'
 
+/** A key of the Transit engine. */
+export interface TransitKey {
+  readonly latestVersion: number
+  /** Whether a context counts: a ciphertext then opens only with the one it was made with. */
+  readonly isDerived: boolean
+}
+
 /** One mount of the Transit engine, used by one identity. */
 export class Transit {
   readonly #client: VaultClient
   readonly #session: Session
   readonly #mount: string
   readonly #budget: Budget
-  /** By path, the one decrypt in flight; once a second came meanwhile, all go through the queue. */
+  /** By path and kind, the one decrypt in flight; once a second came meanwhile, all go through the queue. */
   readonly #lone = new Map<string, Promise<Uint8Array>>()
   readonly #queues = new Map<string, Promise<DecryptQueue>>()
 
@@ -40,30 +47,45 @@ export class Transit {
    * in the next one, and gets what a request of its own would give.
    *
    * @param ciphertext - `vault:vN:…`
+   * @param context - what the key is derived with; ignored by Transit where it is not derived
    * @returns the plaintext's exact bytes
    * @throws {@link SecretManagerError} SM_CT_*, SM_KEY_NOT_FOUND, SM_VAULT_*
    */
-  async decrypt(allowance: Allowance, key: string, ciphertext: string): Promise<Uint8Array> {
+  async decrypt(
+    allowance: Allowance,
+    key: string,
+    ciphertext: string,
+    context?: Uint8Array,
+  ): Promise<Uint8Array> {
     const path = this.#path('decrypt', key)
-    const item = { ciphertext }
-    const lone = this.#lone.get(path)
-    const queue = this.#queues.get(path) ?? (lone && this.#queueBehind(lone, path))
+    const item = { ciphertext, ...contextField(context) }
+    // Transit refuses a batch in which some items have a context.
+    const line = context ? `${path} in context` : path
+    const lone = this.#lone.get(line)
+    const queue = this.#queues.get(line) ?? (lone && this.#queueBehind(lone, path, line))
     if (queue) return (await queue).decrypt(allowance, item)
     const flight = this.#decryptOne(allowance, path, item)
-    this.#lone.set(path, flight)
-    return flight.finally(() => this.#lone.delete(path))
+    this.#lone.set(line, flight)
+    return flight.finally(() => this.#lone.delete(line))
   }
 
   /**
    * Encrypts `plaintext` with the latest version of `key`.
    *
+   * @param context - what the key is derived with; ignored by Transit where it is not derived
    * @returns the ciphertext, `vault:vN:…`
    * @throws {@link SecretManagerError} SM_KEY_NOT_FOUND, SM_VAULT_*
    */
-  async encrypt(allowance: Allowance, key: string, plaintext: Uint8Array): Promise<string> {
+  async encrypt(
+    allowance: Allowance,
+    key: string,
+    plaintext: Uint8Array,
+    context?: Uint8Array,
+  ): Promise<string> {
     const path = this.#path('encrypt', key)
     const reply = await this.#post(allowance, path, {
       plaintext: Buffer.from(plaintext).toString('base64'),
+      ...contextField(context),
     })
     const ciphertext = stringField(reply, 'data', 'ciphertext', path)
     // It is about to replace a document that can be opened.
@@ -89,18 +111,18 @@ export class Transit {
   }
 
   /**
-   * Reads the latest version of `key`.
+   * Reads what `key` is. Needs the capability `read` on it.
    *
-   * @throws {@link SecretManagerError} SM_KEY_NOT_FOUND, SM_VAULT_*
+   * @throws {@link SecretManagerError} SM_KEY_NOT_FOUND, SM_VAULT_DENIED, SM_VAULT_*
    */
-  async latestVersion(allowance: Allowance, key: string): Promise<number> {
+  async readKey(allowance: Allowance, key: string): Promise<TransitKey> {
     const path = this.#path('keys', key)
-    const reply = await this.#session.use(allowance, (token) =>
+    const reply = await this.#session.use(allowance, path, (token) =>
       this.#client.request(allowance, { method: 'GET', path, token }),
     )
-    const version = versionOf(reply)
-    if (version !== undefined) return version
-    throw badField(path, 'latest_version')
+    const latestVersion = versionOf(reply)
+    if (latestVersion === undefined) throw badField(path, 'latest_version')
+    return { latestVersion, isDerived: recordField(reply, 'data')['derived'] === true }
   }
 
   async #decryptOne(allowance: Allowance, path: string, item: DecryptItem): Promise<Uint8Array> {
@@ -109,7 +131,7 @@ export class Transit {
   }
 
   /** Loaded on use: most processes read one document per key at a time. */
-  #queueBehind(lone: Promise<unknown>, path: string): Promise<DecryptQueue> {
+  #queueBehind(lone: Promise<unknown>, path: string, line: string): Promise<DecryptQueue> {
     const requests: DecryptRequests = {
       begin: () => this.#budget.begin(),
       post: (allowance, body, isBatch) => this.#post(allowance, path, body, { isBatch }),
@@ -120,14 +142,14 @@ export class Transit {
     const queue = import('./decrypt-queue.ts').then(
       (loaded) => new loaded.DecryptQueue(requests, lone),
     )
-    this.#queues.set(path, queue)
+    this.#queues.set(line, queue)
     return queue
   }
 
   /** Who takes a failure here for one of the rotation would rotate again. */
   async #rotatedVersion(allowance: Allowance, key: string): Promise<number> {
     try {
-      return await this.latestVersion(allowance, key)
+      return (await this.readKey(allowance, key)).latestVersion
     } catch (error) {
       const context = 'the key was rotated, but its version is not known'
       throw isSecretManagerError(error) ? inContext(error, context) : error
@@ -146,10 +168,14 @@ export class Transit {
     body: object,
     options: Pick<VaultRequest, 'once' | 'isBatch'> = {},
   ): Promise<VaultReply> {
-    return this.#session.use(allowance, (token) =>
+    return this.#session.use(allowance, path, (token) =>
       this.#client.request(allowance, { method: 'POST', path, token, body, ...options }),
     )
   }
+}
+
+function contextField(context: Uint8Array | undefined): { readonly context?: string } {
+  return context ? { context: Buffer.from(context).toString('base64') } : {}
 }
 
 function versionOf(reply: VaultReply): number | undefined {
@@ -160,7 +186,8 @@ function versionOf(reply: VaultReply): number | undefined {
 /** An empty string is base64 of an empty document; a missing one is no document. */
 function plaintextOf(data: VaultReply, path: string): Uint8Array {
   const plaintext = data['plaintext']
-  if (typeof plaintext === 'string' && isBase64(plaintext)) return Buffer.from(plaintext, 'base64')
+  const bytes = typeof plaintext === 'string' ? fromBase64(plaintext) : undefined
+  if (bytes) return bytes
   throw badField(path, 'plaintext')
 }
 

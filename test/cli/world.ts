@@ -2,13 +2,14 @@
 import { isRecord } from '../../src/lib/record.ts'
 import { runCommandLine } from '../../src/cli/program.ts'
 import type { Output, Sheet } from '../../src/cli/output.ts'
-import { encryptRaw, putObject, requestToken } from '../../src/dev/operator.ts'
+import { putObject, requestToken } from '../../src/dev/operator.ts'
 import type { KubevaultPlan } from '../../src/dev/plan.ts'
 import { podRuntime } from '../../src/dev/pod.ts'
 import {
   createStack,
   KUBERNETES_ORIGIN,
   provisionStack,
+  sealDocument,
   type PlanName,
   type Stack,
   VAULT_ORIGIN,
@@ -113,7 +114,7 @@ export async function cliWorld(planName: PlanName = 'native'): Promise<CliWorld>
     podToken: token,
     requests,
     credentials,
-    put: async (name, document) => putRaw(name, await encryptRaw(stack.vaultWire, plan, document)),
+    put: (name, document) => sealDocument(stack, plan, name, document),
     putRaw,
     seal: () => sys('seal', {}),
     unseal: async () => {

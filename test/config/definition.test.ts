@@ -16,8 +16,20 @@ describe('parseDefinition', () => {
       readKey: 'secrets.json',
       transitKey: 'app',
       format: 'raw',
+      binding: 'strict',
+      allowRollback: false,
       schema: undefined,
     })
+  })
+
+  test('sealed and bound to its place, unless it says otherwise', () => {
+    expect(parseDefinition(having({ format: undefined }))).toMatchObject({
+      format: 'sealed',
+      binding: 'strict',
+      allowRollback: false,
+    })
+    const said = { format: 'sealed', binding: 'namespace', allowRollback: true } as const
+    expect(parseDefinition(having(said))).toMatchObject(said)
   })
 
   test('hands a schema on as it is, object or function', () => {
@@ -36,8 +48,13 @@ describe('parseDefinition', () => {
     ['a key as path', having({ readKey: '../token' }), 'readKey must be a data key'],
     ["the volume's own entry", having({ readKey: '..data' }), 'readKey must be a data key'],
     ['a Transit key as path', having({ transitKey: 'a/../b' }), 'transitKey must be the name of a'],
-    ['no format', having({ format: undefined }), 'format is required and must be "raw"'],
-    ['another format', having({ format: 'sealed' }), 'format must be "raw"'],
+    ['another format', having({ format: 'Sealed' }), 'format must be sealed or raw'],
+    [
+      'another binding',
+      having({ binding: 'cluster' }),
+      'binding must be strict, namespace or none',
+    ],
+    ['no truth value', having({ allowRollback: 'no' }), 'allowRollback must be true or false'],
     ['no schema', having({ schema: {} }), 'schema must be a Standard Schema of version 1'],
     ['another version', having({ schema: { '~standard': { version: 2 } } }), 'schema must be a St'],
     [
@@ -52,9 +69,10 @@ describe('parseDefinition', () => {
 
   test('G1: all problems at once, no value in any', () => {
     const bad = Object.fromEntries(
-      ['secretName', 'namespace', 'readType', 'readKey', 'transitKey', 'format', 'schema'].map(
-        (key) => [key, 'canary /'],
-      ),
+      [
+        ...['secretName', 'namespace', 'readType', 'readKey', 'transitKey'],
+        ...['format', 'binding', 'allowRollback', 'schema'],
+      ].map((key) => [key, 'canary /']),
     )
     const problems = problemsOf(() => parseDefinition(bad))
     expect(problems.map((problem) => problem.split(' ')[0])).toEqual(Object.keys(bad))
@@ -114,6 +132,9 @@ describe('definitionOf', () => {
     ['a value added', (input) => (input['namespace'] = 'other')],
     ['a value taken away', (input) => delete input['readType']],
     ['a schema', (input) => (input['schema'] = v.object({}))],
+    ['a binding', (input) => (input['binding'] = 'namespace')],
+    ['another format', (input) => (input['format'] = 'sealed')],
+    ['leave to go back', (input) => (input['allowRollback'] = true)],
     [
       'a value that is not listed',
       (input) => Object.defineProperty(input, 'namespace', { value: 'other' }),
@@ -193,6 +214,8 @@ describe('positionalDefinition', () => {
       readKey: 'secrets.json',
       transitKey: 'aes256-key',
       format: 'raw',
+      binding: 'strict',
+      allowRollback: false,
       schema: undefined,
     })
     expect(positionalDefinition(...FIVE)).toBe(first)

@@ -377,6 +377,8 @@ describe('loadDefinition', () => {
       readKey: 'key-env',
       transitKey: 'transit-env',
       format: 'raw',
+      binding: 'strict',
+      allowRollback: false,
       schema: undefined,
     })
   })
@@ -389,7 +391,6 @@ describe('loadDefinition', () => {
       'secretName (from flags)',
       'readKey is required and',
       'transitKey is required and',
-      'format is required and',
     ])
     expect(message).not.toContain('canary')
   })

@@ -17,6 +17,7 @@ describe('parseConfig', () => {
     expect(parseConfig({ vault: VAULT })).toEqual({
       attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 },
       startupWaitMs: 30_000,
+      cluster: 'default',
       vault: {
         url: 'https://vault.example:8200',
         namespace: undefined,
@@ -46,6 +47,7 @@ describe('parseConfig', () => {
   test('takes every setting over', () => {
     const config: SecretManagerConfig = {
       source: 'kubevault',
+      cluster: 'home',
       timeout: '20s',
       startup: { wait: '1m' },
       vault: {
@@ -79,6 +81,7 @@ describe('parseConfig', () => {
     expect(parseConfig(config)).toEqual({
       attempt: { connectTimeoutMs: 8000, timeoutMs: 20_000 },
       startupWaitMs: 60_000,
+      cluster: 'home',
       vault: {
         url: 'https://vault.example/prefix',
         namespace: 'team/a',

@@ -29,6 +29,7 @@ describe("the original's secretcfg.json", () => {
     expect(parseConfig(SECRETCFG)).toEqual({
       attempt: { connectTimeoutMs: 2000, timeoutMs: 5000 },
       startupWaitMs: 30_000,
+      cluster: 'default',
       vault: {
         url: 'https://192.168.86.9:8200',
         namespace: undefined,
@@ -136,6 +137,8 @@ describe("the original's secretdef.json", () => {
       readKey: 'secrets.json',
       transitKey: 'aes256-key',
       format: 'raw',
+      binding: 'strict',
+      allowRollback: false,
       schema: undefined,
     })
     expect(parseDefinition(def({ read_type: 'CONFIG_MAP' })).readType).toBe('CONFIG_MAP')
@@ -158,6 +161,7 @@ describe("the original's secretdef.json", () => {
     ['secret_name as path', { secret_name: '../b' }, 'secret_name must be the name of a Secret'],
     ['a typo of a key', { transitkey: 'a' }, 'did you mean transit_key?'],
     ['a native key', { format: 'raw' }, 'format belongs to the native shape'],
+    ['a binding, which would not count', { binding: 'strict' }, 'binding belongs to the native'],
   ])('%s is refused', (_name, changes, problem) => {
     const [first, ...more] = problemsOf(() => parseDefinition(def(changes)))
     expect(first).toContain(problem)

@@ -4,44 +4,33 @@
  * Each test has a namespace, mounts and keys of its own, so servers may be shared.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isSecretManagerError, names, reveal, SecretManager } from 'secretmanager'
-import type { SecretCfg, SecretDef, SecretManagerConfig } from 'secretmanager'
+import { names, reveal, SecretManager } from 'secretmanager'
+import type { SecretManagerConfig } from 'secretmanager'
 import type { Runtime } from '../../src/runtime.ts'
+import { named, nativePlan, originalPlan } from '../../src/dev/plan.ts'
+import { encryptRaw, putObject } from '../../src/dev/operator.ts'
 import {
-  named,
-  nativePlan,
-  originalPlan,
-  type KubevaultPlan,
-  type Servers,
-} from '../../src/dev/plan.ts'
-import { encryptRaw, putObject, requestToken } from '../../src/dev/operator.ts'
-import { provisionKubevault } from '../../src/dev/provision.ts'
-import type { Wire } from './wire.ts'
+  accessorsOf,
+  claimsOf,
+  codeOf,
+  definition,
+  DOCUMENT,
+  encryptAll,
+  failure,
+  nativeConfig,
+  secretCfg,
+  secretDef,
+  setUp,
+  tampered,
+  unique,
+  zeroRbac,
+  type Changes,
+  type KubevaultUnderTest,
+  type Setup,
+} from './kubevault-fixture.ts'
+import { sealedStatements } from './kubevault-sealed.ts'
 
-/** A Vault and a Kubernetes that know each other. */
-export interface KubevaultUnderTest {
-  readonly vault: Wire
-  readonly kubernetes: Wire
-  readonly servers: Servers
-  readonly vaultUrl: string
-  /** Empty where there is no TLS. */
-  readonly vaultCaPem: string
-  readonly kubernetesUrl: string
-  readonly kubernetesCaPem: string
-  /** The world of a client of these servers, with these files and variables in it. */
-  runtime(files: Readonly<Record<string, string>>, env: Readonly<Record<string, string>>): Runtime
-  /**
-   * Requests that clients made so far, counted by the servers, without Vault's own TokenReviews; absent
-   * where they cannot count.
-   */
-  readonly calls?: () => Promise<{ readonly vault: number; readonly kubernetes: number }>
-  /** Whether Vault's audit log has a request of this id; absent where there is no such log. */
-  readonly isAudited?: (requestId: string) => Promise<boolean>
-  close(): Promise<void>
-}
-
-const POD = '/var/run/secrets/kubernetes.io/serviceaccount'
-const DOCUMENT = '{"redis_url":"redis://canary-value:6379","db":{"password":"canary-value"}}'
+export type { KubevaultUnderTest } from './kubevault-fixture.ts'
 
 /** Runs the suite against what `open` gives. */
 export function kubevaultContract(name: string, open: () => Promise<KubevaultUnderTest>): void {
@@ -55,9 +44,11 @@ export function kubevaultContract(name: string, open: () => Promise<KubevaultUnd
     /** The Python original's set-up, seen from a pod of its ServiceAccount. */
     const original = (changes: Changes = {}): Promise<Setup> =>
       setUp(world, originalPlan(world.servers, { ...named(unique()), ...changes }))
-    /** Ours, likewise. */
+    /** Ours, likewise, with documents in the original's format. */
     const native = (changes: Changes = {}): Promise<Setup> =>
-      setUp(world, nativePlan(world.servers, { ...named(unique()), ...changes }))
+      setUp(world, nativePlan(world.servers, { ...named(unique()), format: 'raw', ...changes }))
+
+    sealedStatements(() => world)
 
     test("reads what the original stores, in the original's words", async () => {
       const { plan, runtime } = await original()
@@ -388,148 +379,3 @@ export function kubevaultContract(name: string, open: () => Promise<KubevaultUnd
 }
 
 const tokenOnly = [{ apiGroups: [''], resources: ['serviceaccounts/token'], verbs: ['create'] }]
-
-type Changes = Partial<KubevaultPlan>
-
-let count = 0
-/** A name that no other test on these servers has. */
-function unique(): string {
-  count += 1
-  return `kv-${process.pid}-${Date.now().toString(36)}-${count}`
-}
-
-interface Setup {
-  readonly plan: KubevaultPlan
-  readonly runtime: Runtime
-  readonly files: Readonly<Record<string, string>>
-}
-
-async function setUp(world: KubevaultUnderTest, plan: KubevaultPlan): Promise<Setup> {
-  await provisionKubevault(world.vault, world.kubernetes, plan)
-  const data = { 'secrets.json': await encryptRaw(world.vault, plan, DOCUMENT) }
-  await putObject(world.kubernetes, plan, { name: 'matrix-secrets', data })
-  const files = {
-    [`${POD}/token`]: await requestToken(world.kubernetes, plan),
-    [`${POD}/ca.crt`]: world.kubernetesCaPem,
-    [`${POD}/namespace`]: plan.namespace,
-  }
-  const { hostname, port } = new URL(world.kubernetesUrl)
-  const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port }
-  return { plan, files, runtime: world.runtime(files, env) }
-}
-
-async function zeroRbac(
-  world: KubevaultUnderTest,
-  plan: KubevaultPlan,
-  files: Readonly<Record<string, string>>,
-): Promise<{ config: SecretManagerConfig; runtime: Runtime }> {
-  const mounted = {
-    ...files,
-    '/run/vault/token': await requestToken(world.kubernetes, { ...plan, audiences: ['vault'] }),
-    '/etc/sealed/secrets.json': await encryptRaw(world.vault, plan, DOCUMENT),
-  }
-  const config = nativeConfig(world, plan)
-  const auth = { ...config.vault.auth, jwtFile: '/run/vault/token' }
-  return {
-    config: { vault: { ...config.vault, auth }, kubernetes: { mountedAt: '/etc/sealed' } },
-    runtime: world.runtime(mounted, {}),
-  }
-}
-
-function secretCfg(world: KubevaultUnderTest, plan: KubevaultPlan): SecretCfg {
-  return {
-    SOURCE: 'KUBEVAULT',
-    kube_config: null,
-    service_account: plan.serviceAccount,
-    namespace: plan.namespace,
-    vault_url: world.vaultUrl,
-    role: plan.role,
-    ca_cert: '/etc/vault/ca.crt',
-  }
-}
-
-function secretDef(plan: KubevaultPlan): SecretDef {
-  return {
-    transit_key: plan.transitKey,
-    namespace: plan.namespace,
-    secret_name: 'matrix-secrets',
-    read_type: 'SECRET',
-    read_key: 'secrets.json',
-  }
-}
-
-function nativeConfig(world: KubevaultUnderTest, plan: KubevaultPlan): SecretManagerConfig {
-  return {
-    vault: {
-      url: world.vaultUrl,
-      ...(world.vaultCaPem !== '' && { caCert: { pem: world.vaultCaPem } }),
-      transitMount: plan.transitMount,
-      auth: { method: 'kubernetes', role: plan.role, mount: plan.authMount },
-    },
-    startup: { wait: '5s' },
-  }
-}
-
-function definition(plan: KubevaultPlan): {
-  secretName: string
-  readKey: string
-  transitKey: string
-  format: 'raw'
-} {
-  return {
-    secretName: 'matrix-secrets',
-    readKey: 'secrets.json',
-    transitKey: plan.transitKey,
-    format: 'raw',
-  }
-}
-
-function encryptAll(
-  world: KubevaultUnderTest,
-  plan: KubevaultPlan,
-  documents: readonly object[],
-): Promise<string[]> {
-  return Promise.all(
-    documents.map((document) => encryptRaw(world.vault, plan, JSON.stringify(document))),
-  )
-}
-
-/** The ciphertext with another character near its end. */
-function tampered(ciphertext: string): string {
-  return ciphertext.slice(0, -6) + (ciphertext.at(-6) === 'A' ? 'B' : 'A') + ciphertext.slice(-5)
-}
-
-/** Accessors of the live tokens of the plan's role. */
-async function accessorsOf(world: KubevaultUnderTest, plan: KubevaultPlan): Promise<string[]> {
-  const token = plan.rootToken
-  const { body } = await world.vault('LIST', '/v1/auth/token/accessors', { token })
-  const roles = await Promise.all(
-    (body.data.keys as string[]).map(async (accessor) => {
-      const answer = await world.vault('POST', '/v1/auth/token/lookup-accessor', {
-        token,
-        body: { accessor },
-      })
-      return answer.body.data?.meta?.role === plan.role ? [accessor] : []
-    }),
-  )
-  return roles.flat()
-}
-
-function claimsOf(jwt: string): { aud: string[]; exp: number; iat: number } {
-  return JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString()) as never
-}
-
-async function failure(
-  promise: Promise<unknown>,
-): Promise<import('secretmanager').SecretManagerError> {
-  const error: unknown = await promise.then(
-    () => 'it succeeded',
-    (reason: unknown) => reason,
-  )
-  if (isSecretManagerError(error)) return error
-  throw new Error(`expected a SecretManagerError, got ${String(error)}`)
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  return (await failure(promise)).code
-}

@@ -13,7 +13,9 @@ describe('the world of the demo', () => {
     await using app = new SecretManager(config, { runtime: await pod('app') })
     expect(reveal(await app.readSecrets(definition))).toEqual(SAMPLE)
     await using stranger = new SecretManager(config, { runtime: await pod('stranger') })
-    expect(await stranger.readK8sSecret(definition)).toMatch(/^vault:v1:/)
+    expect(await stranger.readK8sSecret(definition)).toMatch(
+      /^sealed:v1:transit:app:strict:\d+:vault:v1:/,
+    )
     await expect(stranger.readSecrets(definition)).rejects.toMatchObject({ code: 'SM_AUTH_DENIED' })
   })
 
@@ -23,9 +25,9 @@ describe('the world of the demo', () => {
     await using app = new SecretManager(config, { runtime: await pod('app') })
     await world.rotate()
     expect(reveal(await app.readSecrets(definition))).toEqual(SAMPLE)
-    expect(await world.stored()).toMatch(/^vault:v1:.*…$/)
+    expect(await world.stored()).toMatch(/^sealed:v1:transit:app:strict:\d+:vault:v1:.*…$/)
     await world.seal()
-    expect(await world.stored()).toMatch(/^vault:v2:.*…$/)
+    expect(await world.stored()).toMatch(/^sealed:v1:transit:app:strict:\d+:vault:v2:.*…$/)
     expect(reveal(await app.readSecrets(definition))).toEqual(SAMPLE)
   })
 })

@@ -35,6 +35,29 @@ test('a stored dictionary is replaced by the next of its name', async () => {
   expect(redis_url).toBe('redis://other')
 })
 
+test('dictionaries are sealed under a derived key, or raw where a test wants what the original has', async () => {
+  for (const [format, stored] of [
+    ['sealed', /^sealed:v1:transit:app:strict:\d+:vault:v1:/],
+    ['raw', /^vault:v1:/],
+  ] as const) {
+    const stack = await createTestStack({ secrets: SECRETS, format })
+    await using sm = new SecretManager(stack.config, { runtime: stack.runtime })
+    const definition = stack.definition('app-secrets')
+    expect(definition.format).toBe(format)
+    expect(await sm.readK8sSecret(definition)).toMatch(stored)
+    expect(reveal(await sm.readSecrets(definition))).toEqual(SECRETS['app-secrets'])
+    const key = await stack.operator.vault('GET', '/v1/transit/keys/app')
+    expect(key).toMatchObject({ body: { data: { derived: format === 'sealed' } } })
+  }
+})
+
+test('what a test stores while Vault is sealed fails at once', async () => {
+  const stack = await createTestStack({ secrets: SECRETS })
+  await stack.sealVault()
+  const storing = stack.store('app-secrets', {})
+  await expect(storing).rejects.toMatchObject({ code: 'SM_VAULT_SEALED' })
+})
+
 describe('what goes wrong in a cluster can be had in a test', () => {
   test('a Secret that is deleted', async () => {
     const { stack, codeOf } = await world()

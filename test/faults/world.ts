@@ -46,6 +46,7 @@ const CANARIES: readonly string[] = [
 
 export const LOGIN = 'POST /v1/auth/kubernetes/login'
 export const DECRYPT = 'POST /v1/transit/decrypt/app'
+const KEY = 'GET /v1/transit/keys/app'
 export const REVOKE = 'POST /v1/auth/token/revoke-self'
 export const OBJECT = 'GET /api/v1/namespaces/prod/secrets/app'
 export const TOKEN_REQUEST = 'POST /api/v1/namespaces/prod/serviceaccounts/app/token'
@@ -94,6 +95,7 @@ export function tokenAnswer(jwt: string = JWT, lifeMs = 600_000): object {
 export const HEALTHY_VAULT: Scripts = {
   [LOGIN]: json(200, loginAnswer()),
   [DECRYPT]: decrypting,
+  [KEY]: json(200, { data: { latest_version: 1, derived: false } }),
   [REVOKE]: json(204, ''),
 }
 

@@ -113,7 +113,7 @@ describe('what is not a sealed document', () => {
     ['nothing', '', 'is empty', 'encrypt'],
     ['raw', CIPHERTEXT, 'is raw', 'secretmanager adopt'],
     ['plaintext', `{"password":"${CANARY}"}`, 'is not a sealed', 'plaintext JSON'],
-    ['base64 of one', Buffer.from(LINE).toString('base64'), 'but base64 of one', 'stringData'],
+    ['base64 of one', Buffer.from(LINE).toString('base64'), 'but base64 of one', 'into data'],
     ['something else', CANARY, 'is not a sealed document', 'readKey'],
     ['a later version', LINE.replace('v1', 'v2'), 'in format v2', 'upgrade'],
     ['no version', `sealed:${CANARY}:x`, 'version in', 'cut or changed'],

@@ -10,6 +10,8 @@ const DEFINITION = {
   readKey: 'secrets.json',
   transitKey: 'app',
   format: 'raw',
+  binding: 'strict',
+  allowRollback: false,
 } as const
 
 function published(result: StandardResult<unknown>): Promise<object> {

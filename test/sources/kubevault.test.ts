@@ -34,6 +34,7 @@ function sourceOn(object: Answered, kubernetes: object = {}): Fixture {
     if (url.endsWith('/login')) return { status: 200, json: loginAnswer() }
     if (url.endsWith('/token')) return { status: 201, json: tokenAnswer(jwtOf()) }
     if (url.includes('/decrypt/')) return { status: 200, json: plaintextAnswer() }
+    if (url.includes('/keys/')) return { status: 200, json: { data: { latest_version: 1 } } }
     if (url.includes('/encrypt/'))
       return { status: 200, json: { data: { ciphertext: CIPHERTEXT } } }
     return method === 'GET' ? object : { status: 200, json: secretObject() }
@@ -63,6 +64,7 @@ function losingAnswers(stored: string, existing: boolean): SecretManager {
   let writes = 0
   const server = inProcess(({ url, method }) => {
     if (url.endsWith('/login')) return { status: 200, json: loginAnswer() }
+    if (url.includes('/keys/')) return { status: 200, json: { data: { latest_version: 1 } } }
     if (url.includes('/encrypt/'))
       return { status: 200, json: { data: { ciphertext: CIPHERTEXT } } }
     if (method !== 'GET') {

@@ -90,7 +90,7 @@ describe('rotate', () => {
     const { transit, budget } = transitOn(({ method }) => ({
       status: method === 'GET' ? 403 : 204,
     }))
-    await expect(transit.latestVersion(budget.begin(), 'app')).rejects.toMatchObject({
+    await expect(transit.readKey(budget.begin(), 'app')).rejects.toMatchObject({
       hint: expect.stringContaining('["read"]'),
     })
   })
@@ -102,7 +102,7 @@ describe('rotate', () => {
         status: 200,
         json: { data: { latest_version } },
       }))
-      const result = transit.latestVersion(budget.begin(), 'app')
+      const result = transit.readKey(budget.begin(), 'app')
       await expect(result).rejects.toMatchObject({ code: 'SM_VAULT_BAD_RESPONSE' })
     },
   )
