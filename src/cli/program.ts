@@ -5,9 +5,20 @@ import { Command, CommanderError } from 'commander'
 
 import { isSecretManagerError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
+import { addAdoptCommand } from './commands/adopt.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addDiffCommand } from './commands/diff.ts'
 import { addDevCommand } from './commands/dev.ts'
+import { addEncryptCommand } from './commands/encrypt.ts'
+import { addEditCommand } from './commands/edit.ts'
 import { addReadCommand } from './commands/read.ts'
+import { addRollbackCommand } from './commands/rollback.ts'
+import { addSetCommand } from './commands/set.ts'
+import { addTextconvCommand } from './commands/textconv.ts'
+import { addUnsetCommand } from './commands/unset.ts'
+import { addVerifyCommand } from './commands/verify.ts'
+import type { Input } from './input.ts'
+import { Findings } from './findings.ts'
 import { printError, type Output } from './output.ts'
 import { explainUsage } from './usage.ts'
 import { VERSION } from './version.ts'
@@ -18,16 +29,19 @@ export interface Context {
   readonly output: Output
   /** Aborts when the person asks to stop; its reason is the signal's name. */
   readonly interrupt: AbortSignal
+  /** Where a command reads besides its arguments. Default: stdin and the terminal. */
+  readonly input?: Input | undefined
 }
 
 const INTERNAL = 1
 const USAGE = 2
+const FOUND = 8
 
 /**
  * Runs one command.
  *
  * @returns the exit code: 0 ok, 1 internal, 2 usage or configuration, 3 denied, 4 not found,
- * 5 unreachable, 6 ciphertext or payload, 7 conflict, 128+n interrupted by signal n
+ * 5 unreachable, 6 ciphertext or payload, 7 conflict, 8 findings, 128+n interrupted by signal n
  */
 export async function runCommandLine(args: readonly string[], context: Context): Promise<number> {
   const program = programFor(context)
@@ -57,7 +71,22 @@ function programFor(context: Context): Command {
       outputError: () => undefined,
     })
     .addHelpText('after', EXIT_CODES)
-  for (const add of [addReadCommand, addDevCommand, addDemoCommand]) add(command, context)
+  for (const add of [
+    addReadCommand,
+    addEncryptCommand,
+    addSetCommand,
+    addUnsetCommand,
+    addEditCommand,
+    addDiffCommand,
+    addTextconvCommand,
+    addVerifyCommand,
+    addRollbackCommand,
+    addAdoptCommand,
+    addDevCommand,
+    addDemoCommand,
+  ]) {
+    add(command, context)
+  }
   return command
 }
 
@@ -68,7 +97,8 @@ const NARROWEST = 16
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 internal, 2 usage or configuration, 3 denied, 4 not found,
-5 unreachable, 6 ciphertext or payload, 7 conflict, 128+n ended by signal n.`
+5 unreachable, 6 ciphertext or payload, 7 conflict, 8 findings,
+128+n ended by signal n.`
 
 function usageCode(
   error: CommanderError,
@@ -84,6 +114,7 @@ function usageCode(
 
 function exitCode(error: unknown, { output, interrupt }: Context): number {
   if (interrupt.aborted) return interruptedBy(interrupt.reason, output)
+  if (error instanceof Findings) return FOUND
   if (isSecretManagerError(error)) {
     printError(output, error)
     return error.exitCode

@@ -18,6 +18,9 @@ interface Failure {
 const READ = ['read', 'app-secrets', ...OPENED, ...SERVERS]
 const JWT_FILE = [...READ, '--mounted-at', '/m', '--jwt-file', '/jwt']
 
+/** A document that claims what it must. */
+const sealedAs = (ciphertext: string): string => `sealed:v1:transit:app:strict:1:${ciphertext}`
+
 /** One way at least to each exit code; 7 needs a command that writes. */
 const FAILURES: readonly Failure[] = [
   { code: 'SM_CONFIG_INVALID', exit: 2, args: ['read', 'app-secrets'] },
@@ -44,7 +47,14 @@ const FAILURES: readonly Failure[] = [
       withFiles(runtime, { '/jwt': podToken, '/m/secrets.json': 'vault:v1:' }),
   },
   { code: 'SM_AUTH_DENIED', exit: 3, args: [...READ, '--audience', 'elsewhere'] },
-  { code: 'SM_VAULT_DENIED', exit: 3, args: [...READ, '--transit-key', 'another'] },
+  {
+    code: 'SM_VAULT_DENIED',
+    exit: 3,
+    args: [...READ, '--format', 'raw', '--transit-key', 'another'],
+    given: (world) => world.putRaw('app-secrets', 'vault:v1:AAAA'),
+  },
+  { code: 'SM_BINDING_MISMATCH', exit: 6, args: [...READ, '--transit-key', 'another'] },
+  { code: 'SM_CT_AUTH_FAILED', exit: 6, args: [...READ, '--cluster', 'another'] },
   { code: 'SM_K8S_DENIED', exit: 3, args: [...READ, '-n', 'default'] },
   { code: 'SM_K8S_NOT_FOUND', exit: 4, args: ['read', 'absent', ...OPENED, ...SERVERS] },
   { code: 'SM_KEY_MISSING', exit: 4, args: [...READ, '--key', 'absent.json'] },
@@ -70,13 +80,13 @@ const FAILURES: readonly Failure[] = [
     code: 'SM_CT_AUTH_FAILED',
     exit: 6,
     args: READ,
-    given: (world) => world.putRaw('app-secrets', `vault:v1:${'A'.repeat(64)}`),
+    given: (world) => world.putRaw('app-secrets', sealedAs(`vault:v1:${'A'.repeat(64)}`)),
   },
   {
     code: 'SM_CT_TOO_NEW',
     exit: 6,
     args: READ,
-    given: (world) => world.putRaw('app-secrets', `vault:v9:${'A'.repeat(64)}`),
+    given: (world) => world.putRaw('app-secrets', sealedAs(`vault:v9:${'A'.repeat(64)}`)),
   },
   {
     code: 'SM_PAYLOAD_INVALID',

@@ -3,12 +3,13 @@ import { describe, expect, test } from 'vitest'
 
 import { printError, processOutput } from '../../src/cli/output.ts'
 import { SecretManagerError } from '../../src/errors.ts'
-import { encryptRaw, putObject, requestToken } from '../../src/dev/operator.ts'
+import { requestToken } from '../../src/dev/operator.ts'
 import { podRuntime } from '../../src/dev/pod.ts'
 import {
   createStack,
   KUBERNETES_ORIGIN,
   provisionStack,
+  sealDictionary,
   VAULT_ORIGIN,
 } from '../../src/dev/stack.ts'
 import { inProcessTransport } from '../../src/dev/transport.ts'
@@ -95,8 +96,7 @@ async function errorOfReadme(): Promise<string> {
   const clock = (): number => Date.UTC(2026, 10, 24, 8)
   const stack = createStack({ clock })
   const plan = await provisionStack(stack, 'native', { namespace: 'prod', serviceAccount: 'web' })
-  const ciphertext = await encryptRaw(stack.vaultWire, plan, '{}')
-  await putObject(stack.kubernetesWire, plan, { name: 'web', data: { 'secrets.json': ciphertext } })
+  await sealDictionary(stack, plan, 'web', {})
   const network = inProcessTransport(
     new Map([
       [VAULT_ORIGIN, (request) => stack.vault.handle(request)],

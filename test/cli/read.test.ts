@@ -9,6 +9,15 @@ const DOCUMENT =
 
 const READ = ['read', 'app-secrets', ...OPENED, ...SERVERS]
 
+const NAMES = 'redis_url\nid\nratio\nnested\n'
+
+interface Given {
+  readonly config?: object
+  readonly env?: Readonly<Record<string, string>>
+  readonly flags?: readonly string[]
+  readonly isSealed?: boolean
+}
+
 let world: CliWorld
 let original: CliWorld
 
@@ -127,6 +136,15 @@ describe('configuration and definition', () => {
     format: 'raw',
   }
 
+  const ORIGINAL_ENV = {
+    VAULT_URL: VAULT_ORIGIN,
+    CA_CERT: 'True',
+    ROLE: 'demo',
+    SERVICE_ACCOUNT: 'default',
+    NAMESPACE: 'default',
+  }
+  const SEALED = { transitKey: 'app', format: 'sealed' }
+
   test.each([
     ['old', OLD_CONFIG, OLD_DEFINITION],
     ['native', NATIVE_CONFIG, NATIVE_DEFINITION],
@@ -146,24 +164,82 @@ describe('configuration and definition', () => {
   })
 
   test("the environment of the original's jobs is enough", async () => {
+    const definition = { SECRET_NAME: 'app-secrets', SECRET_DATA_NAME: 'secrets.json' }
     const runtime = withFiles(
       original.runtime,
       {},
       {
-        VAULT_URL: VAULT_ORIGIN,
-        CA_CERT: 'True',
-        ROLE: 'demo',
-        SERVICE_ACCOUNT: 'default',
+        ...ORIGINAL_ENV,
+        ...definition,
         TRANSIT_KEY: 'aes256-key',
-        NAMESPACE: 'default',
-        SECRET_NAME: 'app-secrets',
-        SECRET_DATA_NAME: 'secrets.json',
         VALIDATE: 'true',
       },
     )
     const { code, stdout, stderr } = await run(['read'], { runtime })
     expect({ code, stdout, stderr }).toMatchObject({ code: 0 })
     expect(stdout).toContain('redis_url')
+  })
+
+  test.each([
+    ['the original, in a file', { config: OLD_CONFIG }],
+    [
+      'the original, and more than its shape can say',
+      { config: OLD_CONFIG, flags: ['--cluster', 'b'] },
+    ],
+    ['the original, in the environment', { env: ORIGINAL_ENV }],
+    ['native, where it is asked for', { config: NATIVE_CONFIG, flags: ['--format', 'raw'] }],
+    [
+      'the original, where sealed is asked for',
+      { config: OLD_CONFIG, flags: ['--format', 'sealed'], isSealed: true },
+    ],
+    ['native', { config: NATIVE_CONFIG, isSealed: true }],
+  ])(
+    'without a definition file, documents are raw or sealed by the configuration: %s',
+    async (_of, given) => {
+      const { config, env = {}, flags = [], isSealed = false } = given as Given
+      const files = config === undefined ? {} : { '/cfg.json': JSON.stringify(config) }
+      const file = config === undefined ? [] : ['--config', '/cfg.json']
+      const args = [
+        'read',
+        'app-secrets',
+        '-n',
+        'default',
+        '--key',
+        'secrets.json',
+        ...file,
+        ...flags,
+      ]
+      const runtime = withFiles(original.runtime, files, env)
+      const ran = await run([...args, '--transit-key', 'aes256-key'], { runtime })
+      if (!isSealed) return expect(ran).toMatchObject({ code: 0, stdout: NAMES })
+      expect(ran.code).toBe(6)
+      expect(ran.stderr).toContain('is raw (vault:vN:…), and the definition says sealed')
+    },
+  )
+
+  test("a definition's file says its format itself, whatever the configuration", async () => {
+    const { format: _raw, ...sealed } = NATIVE_DEFINITION
+    const files = { '/cfg.json': JSON.stringify(OLD_CONFIG), '/def.json': JSON.stringify(sealed) }
+    const runtime = withFiles(original.runtime, files)
+    const args = ['read', '-n', 'default', '--config', '/cfg.json', '--def', '/def.json']
+    expect((await run(args, { runtime })).stderr).toContain('the definition says sealed')
+    expect(await run([...args, '--format', 'raw'], { runtime })).toMatchObject({ code: 0 })
+  })
+
+  test.each([
+    [['--binding', 'namespace'], 'SM_BINDING_MISMATCH', 'binding "strict" where'],
+    [['--cluster', 'other'], 'SM_CT_AUTH_FAILED', 'in cluster "other"'],
+  ])('%j asks for what a document must be bound to', async (flags, code, says) => {
+    const ran = await run([...READ, ...flags], world)
+    expect(ran.code).toBe(6)
+    expect(ran.stderr).toContain(`code:  ${code}`)
+    expect(ran.stderr.replaceAll(/\s+/g, ' ')).toContain(says)
+  })
+
+  test.each(['--format', '--binding'])('%s offers what there is', async (flag) => {
+    const { code, stderr } = await run([...READ, flag, 'CANARY'], world)
+    expect(code).toBe(2)
+    expect(stderr).toContain('allowed choices are')
   })
 
   test('a flag wins over the environment, the environment over the file', async () => {
@@ -179,7 +255,7 @@ describe('configuration and definition', () => {
   })
 
   test('a name on the command line wins over the one in the definition', async () => {
-    const definition = { ...NATIVE_DEFINITION, transitKey: 'app', secretName: 'another' }
+    const definition = { ...NATIVE_DEFINITION, ...SEALED, secretName: 'another' }
     const runtime = withFiles(world.runtime, { '/def.json': JSON.stringify(definition) })
     const args = ['read', 'app-secrets', '--def', '/def.json', ...SERVERS]
     expect(await run(args, { runtime })).toMatchObject({ code: 0 })

@@ -1,0 +1,197 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+import { readEntry } from '../../src/dev/operator.ts'
+import { VAULT_ORIGIN } from '../../src/dev/stack.ts'
+import { SecretManager } from '../../src/manager.ts'
+import type { Runtime } from '../../src/runtime.ts'
+import { parseSealed } from '../../src/sealed/format.ts'
+import { sealedLine, secretYaml } from '../authoring/lines.ts'
+import { rejection } from '../faults/world.ts'
+import { authorWorld, objectOf, runAt } from './author.ts'
+import { OPENED, SERVERS, type CliWorld, type Ran } from './world.ts'
+
+const OLD = '{"password": "canary-old"}'
+const NEW = '{"password": "canary-new", "b": 1}'
+
+let world: CliWorld
+/** Stored lines, the old one first. */
+let old: string
+let current: string
+
+beforeAll(async () => {
+  world = await authorWorld()
+})
+
+beforeEach(async () => {
+  await world.put('app-secrets', OLD)
+  old = await stored()
+  await world.put('app-secrets', NEW)
+  current = await stored()
+})
+
+const stored = (): Promise<string> =>
+  readEntry(world.stack.kubernetesWire, world.plan, 'app-secrets', 'secrets.json')
+
+const revisionOf = (line: string): number => parseSealed(line, 'it').claims.revision
+
+const manifest = (line: string): string =>
+  secretYaml({ 'secrets.json': line }, { name: 'app-secrets', namespace: world.plan.namespace })
+
+async function rollback(stdin: string, ...more: readonly string[]): Promise<Ran> {
+  const args = ['rollback', 'app-secrets', ...OPENED, ...SERVERS, '--from', '-', ...more]
+  const ran = await runAt(args, { ...world, stdin })
+  for (const secret of ['canary', ...world.credentials]) {
+    expect(`${ran.stdout}${ran.stderr}`).not.toContain(secret)
+  }
+  return ran
+}
+
+function reader(): SecretManager {
+  const auth = { method: 'kubernetes', role: 'app' } as const
+  return new SecretManager({ vault: { url: VAULT_ORIGIN, auth } }, world)
+}
+
+/** The same world, where something happens before each request. */
+function interrupted(runtime: Runtime, happens: (url: string) => Promise<void>): Runtime {
+  return {
+    ...runtime,
+    transport: (options) => {
+      const transport = runtime.transport(options)
+      const send: typeof transport.send = async (request) => {
+        await happens(request.url)
+        return transport.send(request)
+      }
+      return { ...transport, send }
+    },
+  }
+}
+
+const DEFINITION = { secretName: 'app-secrets', readKey: 'secrets.json', transitKey: 'app' }
+const FRESH = { fresh: true }
+
+describe('going back', () => {
+  test.each([
+    ['a stored document', () => old],
+    ['a manifest', () => manifest(old)],
+    [
+      'a manifest that leaves the namespace open',
+      () => manifest(old).replace(/ {2}namespace.*\n/, ''),
+    ],
+    ['one manifest of many', () => `${secretYaml({ s: sealedLine() })}---\n${manifest(old)}`],
+  ])('from %s: the old content under a new revision', async (_what, text) => {
+    const before = revisionOf(current)
+    const { code, stdout, stderr } = await rollback(text())
+    const now = revisionOf(await stored())
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(stderr).toBe(
+      `stored the content of revision ${revisionOf(old)} in place of revision ${before} in secrets.json of Secret app/app-secrets, as revision ${now}\n`,
+    )
+    expect(now).toBeGreaterThan(before)
+    await using manager = reader()
+    expect((await manager.readSecrets(DEFINITION))['password']).toBe('canary-old')
+  })
+
+  test('I7, I22: a reader of the current revision takes it, and refuses the reverted manifest', async () => {
+    await using manager = reader()
+    expect((await manager.readSecrets(DEFINITION))['password']).toBe('canary-new')
+    await world.putRaw('app-secrets', old)
+    const refused = await rejection(manager.readSecrets(DEFINITION, FRESH))
+    expect(refused.code).toBe('SM_ROLLBACK_REFUSED')
+    await world.putRaw('app-secrets', current)
+    await rollback(manifest(old))
+    expect((await manager.readSecrets(DEFINITION, FRESH))['password']).toBe('canary-old')
+  })
+
+  test('I7: after a reverted manifest the newer content comes back above both revisions', async () => {
+    await using manager = reader()
+    await manager.readSecrets(DEFINITION)
+    await world.putRaw('app-secrets', old)
+    expect(await rollback(current)).toMatchObject({ code: 0 })
+    expect(revisionOf(await stored())).toBeGreaterThan(revisionOf(current))
+    expect((await manager.readSecrets(DEFINITION, FRESH))['password']).toBe('canary-new')
+  })
+
+  test('what is broken is replaced unread, and that is said', async () => {
+    await world.putRaw('app-secrets', `${current.slice(0, -8)}AAAAAAA=`)
+    const { code, stderr } = await rollback(old)
+    expect(code).toBe(0)
+    expect(stderr).toContain('(SM_CT_AUTH_FAILED): it is replaced unread\n')
+    expect(stderr).toContain('in place of what is broken in')
+    expect(revisionOf(await stored())).toBeGreaterThan(revisionOf(current))
+  })
+
+  test('--json: the revisions for a program', async () => {
+    const { stdout } = await rollback(old, '--json')
+    expect(JSON.parse(stdout)).toEqual({
+      kind: 'Secret',
+      namespace: 'app',
+      name: 'app-secrets',
+      entry: 'secrets.json',
+      from: revisionOf(current),
+      content: revisionOf(old),
+      to: revisionOf(await stored()),
+      dryRun: false,
+    })
+  })
+
+  test('--dry-run: nothing is written', async () => {
+    const { metadata } = await objectOf(world, 'app-secrets')
+    const { code, stderr } = await rollback(old, '--dry-run')
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^would store the content of revision \d+ .*; nothing was written\n$/)
+    expect((await objectOf(world, 'app-secrets')).metadata).toEqual(metadata)
+  })
+})
+
+describe('what is refused', () => {
+  test('the current content, even as another ciphertext', async () => {
+    await world.put('app-secrets', NEW)
+    const { resourceVersion } = (await objectOf(world, 'app-secrets')).metadata
+    const { code, stderr } = await rollback(current)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/has this content already \(revision \d+\); nothing was written/)
+    expect((await objectOf(world, 'app-secrets')).metadata.resourceVersion).toBe(resourceVersion)
+  })
+
+  test.each([
+    ['I22: another key', () => sealedLine({ transitKey: 'other' }), 'SM_BINDING_MISMATCH'],
+    ['I22: another scope', () => sealedLine({ scope: 'none' }), 'SM_BINDING_MISMATCH'],
+    ['I22: raw', () => 'vault:v1:AAAA', 'SM_CT_FORMAT'],
+    ['another object', () => secretYaml({ s: sealedLine() }), 'SM_CONFIG_INVALID'],
+    [
+      'another entry',
+      () => manifest(old).replace('secrets.json', 'other.json'),
+      'SM_CONFIG_INVALID',
+    ],
+    ['the same object twice', () => `${manifest(old)}---\n${manifest(old)}`, 'SM_CONFIG_INVALID'],
+    ['plaintext', () => OLD, 'SM_CONFIG_INVALID'],
+    ['nothing', () => '', 'SM_CONFIG_INVALID'],
+  ])('%s, before any call', async (_what, text, code) => {
+    const before = world.requests.length
+    const ran = await rollback(text())
+    expect(ran).toMatchObject({ code: code === 'SM_CONFIG_INVALID' ? 2 : 6, stdout: '' })
+    expect(ran.stderr).toContain(code)
+    expect(world.requests).toHaveLength(before)
+  })
+
+  test('I1: what somebody else wrote meanwhile', async () => {
+    const theirs = '{"password": "canary-theirs"}'
+    const between = (path: string): Promise<void> =>
+      path.includes('/encrypt/') ? world.put('app-secrets', theirs) : Promise.resolve()
+    const args = ['rollback', 'app-secrets', ...OPENED, ...SERVERS, '--from', '-']
+    const ran = await runAt(args, { runtime: interrupted(world.runtime, between), stdin: old })
+    expect(ran).toMatchObject({ code: 7, stdout: '' })
+    expect(ran.stderr).toContain('SM_K8S_CONFLICT')
+    await using manager = reader()
+    expect((await manager.readSecrets(DEFINITION))['password']).toBe('canary-theirs')
+  })
+
+  test('a document that was sealed for another place', async () => {
+    await world.put('other', OLD)
+    const other = await readEntry(world.stack.kubernetesWire, world.plan, 'other', 'secrets.json')
+    const ran = await rollback(other)
+    expect(ran).toMatchObject({ code: 6, stdout: '' })
+    expect(ran.stderr).toContain('SM_CT_AUTH_FAILED')
+    expect(await stored()).toBe(current)
+  })
+})
