@@ -120,7 +120,7 @@ export class SecretManager implements AsyncDisposable {
    * Encrypts `document` and stores it where `definition` says, creating the object if there is none.
    * Siblings, labels and annotations of an existing object stay.
    *
-   * @param document - bytes, or text in UTF-8; at most 786 395 bytes
+   * @param document - bytes, or text in UTF-8; at most 786 395 bytes raw, some 60 fewer sealed
    * @throws {@link SecretManagerError} SM_TOO_LARGE before any call, SM_K8S_CONFLICT when somebody else wrote meanwhile, SM_K8S_*, SM_VAULT_*
    */
   createSecrets(

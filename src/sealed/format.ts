@@ -125,7 +125,8 @@ const NOT_SEALED = 'is not a sealed document (sealed:v1:…)'
 function otherFormat(line: string): readonly [what: string, hint: string] {
   if (line === '') return ['is empty', 'write it: secretmanager encrypt; or check readKey']
   if (line.startsWith('vault:')) {
-    const hint = 'if you know where it comes from, seal it: secretmanager adopt'
+    const hint =
+      'if you know where it comes from, seal it: secretmanager adopt; or open it as it is: format: raw (--format raw)'
     return ['is raw (vault:vN:…), and the definition says sealed', hint]
   }
   if (line.startsWith('{')) {

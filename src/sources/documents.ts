@@ -97,7 +97,7 @@ export class Documents {
    * Encrypts a document into what is to be stored.
    *
    * @param replaced - what is stored now
-   * @throws {@link SecretManagerError} SM_BINDING_MISMATCH where the definition is weaker than what is stored, or demands
+   * @throws {@link SecretManagerError} SM_BINDING_MISMATCH where the definition says raw and what is stored is sealed, or demands
    * a binding that the key cannot give; SM_KEY_NOT_FOUND, SM_AUTH_*, SM_VAULT_*
    */
   async seal(
