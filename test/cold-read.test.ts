@@ -35,7 +35,7 @@ const CORE = sorted({
   'src/lib/':
     'abort backoff base64 closest duration ip json json-reader json-scalars jwt names record wakeful-clock',
   'src/sealed/': 'binding format plaintext raw',
-  'src/sources/': 'connections dictionary documents kubevault place',
+  'src/sources/': 'connections dictionary documents kubevault place target',
   'src/vault/':
     'client clock-skew denials errors given jwt-hints jwt-login login logins session session-state token-status transit',
 })

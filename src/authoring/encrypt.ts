@@ -5,7 +5,7 @@ import type { Allowance } from '../http/budget.ts'
 import { isSealed, parseSealed } from '../sealed/format.ts'
 import { keyVersionOf } from '../sealed/raw.ts'
 import { describe, type Place } from '../sources/place.ts'
-import { findTarget, locate, writeTarget } from './target.ts'
+import { findTarget, locate, writeTarget } from '../sources/target.ts'
 
 /** A document that was encrypted. */
 export interface Encrypted {

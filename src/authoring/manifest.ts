@@ -1,6 +1,6 @@
 /** A document as a manifest for a repository: ciphertext is fit to be committed. */
 import { SecretManagerError } from '../errors.ts'
-import { LABELS } from '../sources/kubevault.ts'
+import { LABELS } from '../sources/target.ts'
 import { describe, valueOf, type Place } from '../sources/place.ts'
 import { readManifests, type ManifestEntry } from './manifests.ts'
 

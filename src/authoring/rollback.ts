@@ -11,7 +11,7 @@ import type { Opened } from '../sources/documents.ts'
 import { describe, type Place } from '../sources/place.ts'
 import { encrypted } from './encrypt.ts'
 import { readManifests, type Manifest } from './manifests.ts'
-import { findTarget, locate, writeTarget, type Target } from './target.ts'
+import { findTarget, locate, writeTarget, type Target } from '../sources/target.ts'
 
 /** What to go back to. */
 export interface OldText {

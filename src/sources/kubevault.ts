@@ -5,35 +5,21 @@
  */
 import type { Definition } from '../config/definition.ts'
 import type { Settings } from '../config/schema.ts'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
-import type { KubernetesClient } from '../kubernetes/client.ts'
-import type { KubernetesObject } from '../kubernetes/objects.ts'
 import { readIfPresent } from '../kubernetes/named-file.ts'
 import type { Runtime } from '../runtime.ts'
 import { parseRaw } from '../sealed/raw.ts'
 import type { Connections } from './connections.ts'
 import { Documents, type Opened } from './documents.ts'
-import { describe, placeOf, storedIn, textOf, valueOf, type Place } from './place.ts'
+import { describe, placeOf, textOf, type Place } from './place.ts'
+import { findTarget, locate, writeTarget } from './target.ts'
 
 /** What the source works with. */
 export interface KubevaultParts {
   readonly settings: Settings
   readonly runtime: Runtime
   readonly connections: Connections
-}
-
-interface Target {
-  readonly place: Place
-  readonly kubernetes: KubernetesClient
-  readonly stored: string | undefined
-  readonly resourceVersion: string | undefined
-}
-
-/** Of every object that is written here. */
-export const LABELS: Readonly<Record<string, string>> = {
-  'app.kubernetes.io/managed-by': 'secretmanager',
-  'kubevault.secretmanager/managed': 'true',
 }
 
 /** Reads and writes dictionaries by the KUBEVAULT pattern. */
@@ -56,7 +42,7 @@ export class KubevaultSource {
   /** Names the place of a definition; asks the cluster only where the namespace is left to it. */
   async locate(allowance: Allowance, definition: Definition): Promise<Place> {
     const { mountedAt, namespace } = this.#parts.settings.kubernetes
-    if (mountedAt === undefined) return this.#locateInCluster(allowance, definition)
+    if (mountedAt === undefined) return locate(this.#parts, allowance, definition)
     // A mounted document is found by its path alone.
     return placeOf(definition, definition.namespace ?? namespace ?? 'default')
   }
@@ -115,8 +101,10 @@ export class KubevaultSource {
    */
   async store(allowance: Allowance, definition: Definition, document: Uint8Array): Promise<void> {
     this.documents.refuseUnfit(definition, document)
-    const target = await this.#target(allowance, definition)
-    await this.#write(allowance, definition, target, document)
+    const target = await findTarget(this.#parts, allowance, definition)
+    const { place, stored } = target
+    const text = await this.documents.seal(allowance, definition, place, document, stored)
+    await writeTarget(target, allowance, text)
   }
 
   /**
@@ -132,7 +120,7 @@ export class KubevaultSource {
     definition: Definition,
     change: (current: Opened | undefined) => Promise<Uint8Array | undefined>,
   ): Promise<boolean> {
-    const target = await this.#target(allowance, definition)
+    const target = await findTarget(this.#parts, allowance, definition)
     const { place, stored } = target
     const current =
       stored === undefined
@@ -141,42 +129,9 @@ export class KubevaultSource {
     const document = await change(current)
     if (document === undefined) return false
     this.documents.refuseUnfit(definition, document)
-    await this.#write(allowance, definition, target, document)
-    return true
-  }
-
-  /** The object that is to be written to, as it is now. */
-  async #target(allowance: Allowance, definition: Definition): Promise<Target> {
-    const place = await this.#locateInCluster(allowance, definition)
-    const kubernetes = await this.#parts.connections.kubernetes(allowance)
-    const existing = await findObject(kubernetes, allowance, place)
-    if (existing?.immutable === true) throw immutable(place)
-    const stored = existing && storedIn(place, existing)
-    return { place, kubernetes, stored, resourceVersion: existing?.resourceVersion }
-  }
-
-  async #write(
-    allowance: Allowance,
-    definition: Definition,
-    { place, kubernetes, stored, resourceVersion }: Target,
-    document: Uint8Array,
-  ): Promise<void> {
     const text = await this.documents.seal(allowance, definition, place, document, stored)
-    try {
-      await write(kubernetes, allowance, place, text, resourceVersion)
-    } catch (error) {
-      if (!isConflictOfRepetition(error)) throw error
-      const now = await findObject(kubernetes, allowance, place)
-      if (now?.data.get(place.dataKey) !== valueOf(place, text)) throw error
-    }
-  }
-
-  async #locateInCluster(allowance: Allowance, definition: Definition): Promise<Place> {
-    const { connections, settings } = this.#parts
-    const named = definition.namespace ?? settings.kubernetes.namespace
-    if (named !== undefined) return placeOf(definition, named)
-    const { access } = await connections.kubernetes(allowance)
-    return placeOf(definition, access.namespace ?? 'default')
+    await writeTarget(target, allowance, text)
+    return true
   }
 
   /** A volume of several Secrets has a folder each; a volume of one has its entries at the top. */
@@ -192,50 +147,4 @@ export class KubevaultSource {
       { hint: 'mount the Secret as a volume at kubernetes.mountedAt', causeClass: 'ENOENT' },
     )
   }
-}
-
-async function findObject(
-  kubernetes: KubernetesClient,
-  allowance: Allowance,
-  { kind, namespace, name }: Place,
-): Promise<KubernetesObject | undefined> {
-  try {
-    return await kubernetes.get(allowance, kind, namespace, name)
-  } catch (error) {
-    if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
-    throw error
-  }
-}
-
-/** Creates the object, or changes this one entry of the version that was read. */
-async function write(
-  kubernetes: KubernetesClient,
-  allowance: Allowance,
-  place: Place,
-  ciphertext: string,
-  resourceVersion: string | undefined,
-): Promise<void> {
-  const { kind, namespace, name } = place
-  const metadata = { name, labels: LABELS }
-  const data = { [place.dataKey]: valueOf(place, ciphertext) }
-  if (resourceVersion === undefined) {
-    return kubernetes.create(allowance, kind, namespace, { metadata, data })
-  }
-  const changed = { ...metadata, resourceVersion }
-  return kubernetes.patch(allowance, kind, namespace, { metadata: changed, data })
-}
-
-/** A write whose answer was lost is repeated, and then may meet itself. No two ciphertexts are equal. */
-function isConflictOfRepetition(error: unknown): boolean {
-  return isSecretManagerError(error) && error.code === 'SM_K8S_CONFLICT' && error.attempts > 1
-}
-
-function immutable(place: Place): SecretManagerError {
-  return new SecretManagerError(
-    'SM_K8S_REJECTED',
-    `${place.kind} ${place.namespace}/${place.name} is immutable`,
-    {
-      hint: 'delete it and create it again, or write to another name',
-    },
-  )
 }

@@ -8,7 +8,7 @@ import {
 } from '../../authoring/encrypt.ts'
 import { INPUT_FORMATS, type InputFormat } from '../../authoring/input.ts'
 import { manifestFile, manifestText } from '../../authoring/manifest.ts'
-import { locate } from '../../authoring/target.ts'
+import { locate } from '../../sources/target.ts'
 import type { Definition } from '../../config/definition.ts'
 import type { Core } from '../../core.ts'
 import type { Allowance } from '../../http/budget.ts'

@@ -11,7 +11,7 @@ import {
   type Digest,
   type StoredEntry,
 } from '../../authoring/summary.ts'
-import { locate } from '../../authoring/target.ts'
+import { locate } from '../../sources/target.ts'
 import { isDefined, objectName } from '../../authoring/verify.ts'
 import { definitionOf, type Definition } from '../../config/definition.ts'
 import type { Core } from '../../core.ts'

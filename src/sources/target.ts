@@ -1,12 +1,24 @@
 /** The object that is to be written to: found as it is now, and changed only as long as it is still that. */
 import type { Definition } from '../config/definition.ts'
-import type { Core } from '../core.ts'
+import type { Settings } from '../config/schema.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { KubernetesObject } from '../kubernetes/objects.ts'
-import { LABELS } from '../sources/kubevault.ts'
-import { placeOf, storedIn, valueOf, type Place } from '../sources/place.ts'
+import type { Connections } from './connections.ts'
+import { placeOf, storedIn, valueOf, type Place } from './place.ts'
+
+/** Of every object that is written here. */
+export const LABELS: Readonly<Record<string, string>> = {
+  'app.kubernetes.io/managed-by': 'secretmanager',
+  'kubevault.secretmanager/managed': 'true',
+}
+
+/** The cluster, and what names places in it. */
+export interface ClusterParts {
+  readonly settings: Settings
+  readonly connections: Connections
+}
 
 /** An object, or the place where one will be. */
 export interface Target {
@@ -24,7 +36,7 @@ export interface Target {
  * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_FILE_UNREADABLE, where the kubeconfig is needed and is none
  */
 export async function locate(
-  { connections, settings }: Core,
+  { connections, settings }: ClusterParts,
   allowance: Allowance,
   definition: Definition,
 ): Promise<Place> {
@@ -40,12 +52,12 @@ export async function locate(
  * @throws {@link SecretManagerError} SM_K8S_REJECTED for an immutable object, SM_K8S_*
  */
 export async function findTarget(
-  core: Core,
+  cluster: ClusterParts,
   allowance: Allowance,
   definition: Definition,
 ): Promise<Target> {
-  const place = await locate(core, allowance, definition)
-  const kubernetes = await core.connections.kubernetes(allowance)
+  const place = await locate(cluster, allowance, definition)
+  const kubernetes = await cluster.connections.kubernetes(allowance)
   const found = await findObject(kubernetes, allowance, place)
   if (found?.immutable === true) throw immutable(place)
   const stored = found && storedIn(place, found)
