@@ -1,6 +1,7 @@
 /** Puts configuration and definitions together: flags over environment over file. */
 import { proxyFromEnvironment } from '../lib/proxy-environment.ts'
 import type { Runtime } from '../runtime.ts'
+import { withHiddenCredentials } from './credentials.ts'
 import { checkDefinition } from './definition.ts'
 import {
   configFromEnv,
@@ -73,7 +74,7 @@ export async function loadConfigAndOrigin(
   const shapes = isReplaced ? REPLACED_LOGIN : CONFIG
   const config = merge(shapes, { base, above, gaps, problems: skipVerifyProblems(lookup) })
   const isOriginal = isSecretCfg(base) || (options.file === undefined && isOriginalConfig(lookup))
-  return { config, isOriginal }
+  return { config: withHiddenCredentials(config), isOriginal }
 }
 
 /**

@@ -29,12 +29,14 @@ export async function pass(
   runtime: Runtime,
   signal: AbortSignal,
 ): Promise<Passage> {
+  if (first.leastMs > Math.max(0, first.leftMs)) return 'late'
   const endsAt = runtime.now() + Math.max(0, first.leftMs)
   for (let { leastMs, onWait } = first; ; [leastMs, onWait] = [0, undefined]) {
     if (signal.aborted) throw aborted()
     // Who need not wait may go, however late it is.
     const leftMs = Math.max(0, endsAt - runtime.now())
-    const wait = { leastMs, onWait, leftMs, wakes: first.wakes }
+    // It was to fill the time that is left, and of that some microseconds have passed.
+    const wait = { leastMs: Math.min(leastMs, leftMs), onWait, leftMs, wakes: first.wakes }
     const passage = await queue(gate, wait, runtime, signal)
     if (passage) return passage
   }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { parseConfig, type Settings } from '../../src/config/schema.ts'
@@ -310,4 +311,18 @@ test('a function can be given beside a file that names no login', async () => {
   }
   const world = { json: { vault: { url: ADDRESS } }, flags: { method: 'custom', login } }
   expect(await authOf(world)).toEqual({ method: 'custom', login })
+})
+
+test('I10: who prints a configuration prints no credential; it still has them', async () => {
+  const env = {
+    VAULT_ADDR: 'https://vault.example',
+    VAULT_ROLE_ID: 'CANARY-r',
+    VAULT_SECRET_ID: 'CANARY-s',
+  }
+  const config = await loadConfig({ env }, fakeRuntime())
+  expect(inspect(config, { depth: 9 }) + JSON.stringify(config)).not.toContain('CANARY')
+  expect(parseConfig(config).vault.auth).toMatchObject({
+    roleId: { kind: 'value', value: 'CANARY-r' },
+    secretId: { kind: 'value', value: 'CANARY-s' },
+  })
 })

@@ -454,3 +454,19 @@ describe('an abort', () => {
     expect(budget.last().attempt(1)).toEqual({ connectTimeoutMs: 1000, timeoutMs: 1000 })
   })
 })
+
+test('a wait that fills what is left is waited for, though time passes while it is reckoned', async () => {
+  const runtime = fakeRuntime({ auto: true, random: () => 0.999 })
+  const now = runtime.now.bind(runtime)
+  let looks = 0
+  // Each look at the clock takes a microsecond, as in the real world.
+  const passing = { ...runtime, now: () => now() + (looks += 1) / 1000 }
+  const allowance = new Budget(
+    passing,
+    { ...SETTINGS, startupWaitMs: 3000 },
+    new AbortController().signal,
+  ).begin()
+  let failures = 1
+  while (await allowance.retry('vault', failures)) failures += 1
+  expect(Math.round(now())).toBe(2000)
+})

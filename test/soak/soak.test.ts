@@ -227,7 +227,9 @@ function hotLoops(spell: Spell, world: ProcessWorld, lines: readonly SoakLine[])
   // Where nothing listens only the client knows how often it asked.
   const ticks = lines.filter((line): line is Tick => line.kind === 'tick' && isWithin(line))
   const asked = ticks.map(({ requests }) => requests[failure.server])
-  const isHot = failure !== revoked && Math.max(0, ...asked) > HOT_PER_SECOND * MANAGERS
+  // It hears of a request when that ends: those that were under way all end together.
+  const most = (HOT_PER_SECOND + DEFINITIONS) * MANAGERS
+  const isHot = failure !== revoked && Math.max(0, ...asked) > most
   const said = isHot ? [`all: ${Math.max(...asked)} in half a second`] : []
   return [...hot, ...said].map((text) => `${failure.server} ${failure.name}: ${text}`)
 }
