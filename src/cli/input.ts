@@ -17,8 +17,8 @@ export interface Input {
   bytes(most: number, signal: AbortSignal): Promise<Uint8Array>
   /** Asks for lines that are not shown. @throws {@link SecretManagerError} SM_ABORTED */
   hidden(questions: readonly string[], signal: AbortSignal): Promise<readonly string[]>
-  /** Asks for yes or no; a bare return is yes. @throws {@link SecretManagerError} SM_ABORTED */
-  confirm(question: string, signal: AbortSignal): Promise<boolean>
+  /** Asks for yes or no; a bare return is `unsaid`. @throws {@link SecretManagerError} SM_ABORTED */
+  confirm(question: string, unsaid: 'yes' | 'no', signal: AbortSignal): Promise<boolean>
 }
 
 /** Reads from the streams of a process; questions go to stderr. */
@@ -44,9 +44,10 @@ export function processInput({
     isTerminal: stdin.isTTY,
     bytes: (most, signal) => readAll(stdin, most, signal),
     hidden: (questions, signal) => ask(questions, true, signal),
-    confirm: async (question, signal) => {
-      const [said = 'n'] = await ask([`${question} [Y/n] `], false, signal)
-      return /^\s*(?:y|yes)?\s*$/i.test(said)
+    confirm: async (question, unsaid, signal) => {
+      const choice = unsaid === 'yes' ? '[Y/n]' : '[y/N]'
+      const [said = 'n'] = await ask([`${question} ${choice} `], false, signal)
+      return /^y(?:es)?$/i.test(said.trim() || unsaid)
     },
   }
 }

@@ -61,11 +61,19 @@ describe('a question', () => {
     ['what', false],
   ])('%j is %j', async (typed, answer) => {
     const { input, stdin, shown } = desk()
-    const asked = input.confirm('edit it again?', forever)
+    const asked = input.confirm('edit it again?', 'yes', forever)
     stdin.write(`${typed}\r`)
     expect(await asked).toBe(answer)
     expect(shown()).toContain('edit it again? [Y/n] ')
   })
+})
+
+test('what cannot be taken back is not done for a bare return', async () => {
+  const { input, stdin, shown } = desk()
+  const asked = input.confirm('seal it?', 'no', forever)
+  stdin.write('\r')
+  expect(await asked).toBe(false)
+  expect(shown()).toContain('seal it? [y/N] ')
 })
 
 describe('stdin', () => {

@@ -53,7 +53,7 @@ async function run(name: string | undefined, values: FlagValues, context: Contex
     if (found.isSealed) return report(found.document, false, values, context)
     paragraph(context.output.notes, warning(found), 0)
     // Not within a call: a person may take longer than any of them.
-    if (mustAsk && !(await input.confirm('seal it?', signal))) throw declined()
+    if (mustAsk && !(await input.confirm('seal it?', 'no', signal))) throw declined()
     const written = await perform({ core, definition, found, values, signal })
     report(written, true, values, context)
   })

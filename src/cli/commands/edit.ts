@@ -95,7 +95,7 @@ async function mayGoOn(
 ): Promise<void> {
   if (!input.isTerminal) throw error
   printError(context.output, error)
-  if (await input.confirm(question, context.interrupt)) return
+  if (await input.confirm(question, 'yes', context.interrupt)) return
   throw new SecretManagerError(error.code, 'given up; nothing was written', { hint: error.hint })
 }
 
