@@ -74,6 +74,8 @@ function quoted(
 /** Why the assignment cannot be an entry, if it cannot. Its value is what Node says, where that sees the same one name. */
 function addTo(entries: Map<string, string>, { name, text }: Assignment): string | undefined {
   if (entries.has(name)) return 'names an entry again'
+  // Node 20 drops it, later ones do not: nowhere may it depend on that.
+  if (name === '__proto__') return 'cannot be read'
   const [found, ...others] = Object.entries(parseEnv(text))
   if (found?.[0] !== name || others.length > 0) return 'cannot be read'
   entries.set(name, found[1] ?? '')
