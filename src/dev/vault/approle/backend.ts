@@ -1,7 +1,8 @@
 /** The AppRole auth method. https://openbao.org/api-docs/auth/approle/ */
 import { fault, refusal } from '../core/failure.ts'
 import type { Backend, Reply, World } from '../core/operation.ts'
-import { backendOf, type Call, type PathSpec } from '../core/paths.ts'
+import { backendOf, type PathSpec } from '../core/paths.ts'
+import { roleName, rolePaths, type RoleKind } from '../core/roles.ts'
 import { checkClient } from './cidr.ts'
 import { Lockout } from './lockout.ts'
 import { describeRole, readRole, ROLE_FIELDS, type AppRole } from './role.ts'
@@ -12,7 +13,8 @@ export function createAppRoleBackend(world: World): Backend {
   const roles = new Map<string, AppRole>()
   return backendOf(
     [
-      ...rolePaths(roles, world),
+      ...rolePaths(roles, kindOf(roles, world)),
+      roleIdPath(roles),
       ...secretIdPaths(roles, world),
       loginPath(roles, new Lockout(world.clock)),
     ],
@@ -30,49 +32,30 @@ export function createAppRoleBackend(world: World): Backend {
 
 type Roles = Map<string, AppRole>
 
-function rolePaths(roles: Roles, world: World): readonly PathSpec[] {
-  const nameOf = (call: Call): string => call.param('role').toLowerCase()
-  const write = (call: Call): undefined => {
-    put(roles, nameOf(call), readRole(call.fields, roles.get(nameOf(call)), world))
+function kindOf(roles: Roles, world: World): RoleKind<AppRole> {
+  return {
+    fields: ROLE_FIELDS,
+    read: (fields, before) => readRole(fields, before, world),
+    describe: describeRole,
+    put: (name, role) => put(roles, name, role),
   }
-  return [
-    { pattern: 'role', on: { list: () => ({ data: { keys: [...roles.keys()].toSorted() } }) } },
-    {
-      pattern: 'role/:role',
-      fields: ROLE_FIELDS,
-      exists: (call) => roles.has(nameOf(call)),
-      on: {
-        create: write,
-        update: write,
-        read: (call) => {
-          const role = roles.get(nameOf(call))
-          return role && describeRole(role)
-        },
-        delete: (call) => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
-    },
-    roleIdPath(roles, nameOf),
-  ]
 }
 
-function roleIdPath(roles: Roles, nameOf: (call: Call) => string): PathSpec {
+function roleIdPath(roles: Roles): PathSpec {
   return {
     pattern: 'role/:role/role-id',
     fields: { role_id: 'string' },
     on: {
       read: (call) => {
-        const role = roles.get(nameOf(call))
+        const role = roles.get(roleName(call))
         return role && { data: { role_id: role.roleId } }
       },
       update: (call) => {
-        const role = roles.get(nameOf(call))
+        const role = roles.get(roleName(call))
         if (!role) throw fault('unsupported path', 404)
         const roleId = call.fields.string('role_id')
         if (roleId === '') throw refusal('missing role_id')
-        put(roles, nameOf(call), { ...role, roleId })
+        put(roles, roleName(call), { ...role, roleId })
         return undefined
       },
     },

@@ -1,7 +1,8 @@
 /** The JWT auth method, with public keys alone. https://openbao.org/api-docs/auth/jwt/ */
 import { fault, refusal } from '../core/failure.ts'
 import type { Backend, Grant, World } from '../core/operation.ts'
-import { backendOf, type Call, type PathSpec } from '../core/paths.ts'
+import { backendOf, type PathSpec } from '../core/paths.ts'
+import { rolePaths, type RoleKind } from '../core/roles.ts'
 import { boundClaimsError, claimAt } from './bound-claims.ts'
 import {
   audienceError,
@@ -15,6 +16,12 @@ import { CONFIG_FIELDS, describeConfig, readConfig, type JwtConfig } from './con
 import { describeRole, readRole, ROLE_FIELDS, type JwtRole } from './role.ts'
 import { verifyJwt } from './signature.ts'
 
+const ROLES: RoleKind<JwtRole> = {
+  fields: ROLE_FIELDS,
+  read: readRole,
+  describe: describeRole,
+}
+
 interface State {
   readonly roles: Map<string, JwtRole>
   config: JwtConfig | undefined
@@ -24,7 +31,7 @@ interface State {
 /** An auth method without configuration. */
 export function createJwtBackend({ clock }: World): Backend {
   const state: State = { roles: new Map(), config: undefined, clock }
-  return backendOf([configPath(state), ...rolePaths(state), loginPath(state)], {
+  return backendOf([configPath(state), ...rolePaths(state.roles, ROLES), loginPath(state)], {
     isLogin: (path) => path === 'login',
     paramsOf: ({ metadata }) => {
       const name = metadata?.['role'] ?? ''
@@ -47,33 +54,6 @@ function configPath(state: State): PathSpec {
       },
     },
   }
-}
-
-function rolePaths({ roles }: State): readonly PathSpec[] {
-  const nameOf = (call: Call): string => call.param('name').toLowerCase()
-  const write = (call: Call): undefined => {
-    roles.set(nameOf(call), readRole(call.fields, roles.get(nameOf(call))))
-  }
-  return [
-    { pattern: 'role', on: { list: () => ({ data: { keys: [...roles.keys()].toSorted() } }) } },
-    {
-      pattern: 'role/:name',
-      fields: ROLE_FIELDS,
-      exists: (call) => roles.has(nameOf(call)),
-      on: {
-        create: write,
-        update: write,
-        read: (call) => {
-          const role = roles.get(nameOf(call))
-          return role && describeRole(role)
-        },
-        delete: (call) => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
-    },
-  ]
 }
 
 function loginPath(state: State): PathSpec {

@@ -2,7 +2,8 @@
 import { fault, refusal } from '../core/failure.ts'
 import type { Fields } from '../core/fields.ts'
 import type { Backend, Grant, Reply, World } from '../core/operation.ts'
-import { backendOf, type Call, type PathSpec } from '../core/paths.ts'
+import { backendOf, type PathSpec } from '../core/paths.ts'
+import { rolePaths, type RoleKind } from '../core/roles.ts'
 import { readJwt, type ServiceAccountClaims } from './jwt.ts'
 import { checkBinding, describeRole, readRole, ROLE_FIELDS, type KubernetesRole } from './role.ts'
 import { reviewToken, type SendToKubernetes } from './token-review.ts'
@@ -12,6 +13,12 @@ interface Config {
   readonly caCert: string
   readonly reviewerJwt: string
   readonly disableLocalCa: boolean
+}
+
+const ROLES: RoleKind<KubernetesRole> = {
+  fields: ROLE_FIELDS,
+  read: readRole,
+  describe: describeRole,
 }
 
 interface State {
@@ -24,7 +31,7 @@ interface State {
 /** An auth method without configuration; `send` reaches the API server for TokenReview. */
 export function createKubernetesBackend({ clock }: World, send: SendToKubernetes): Backend {
   const state: State = { roles: new Map(), config: undefined, clock, send }
-  return backendOf([...configPaths(state), ...rolePaths(state), loginPath(state)], {
+  return backendOf([...configPaths(state), ...rolePaths(state.roles, ROLES), loginPath(state)], {
     isLogin: (path) => path === 'login',
     paramsOf: ({ metadata }) => {
       const name = metadata?.['role'] ?? ''
@@ -92,34 +99,6 @@ function describeConfig(config: Config): Reply {
       token_reviewer_jwt_set: config.reviewerJwt !== '',
     },
   }
-}
-
-function rolePaths({ roles }: State): readonly PathSpec[] {
-  const nameOf = (call: Call): string => call.param('name').toLowerCase()
-  const write = (call: Call): undefined => {
-    roles.set(nameOf(call), readRole(call.fields, roles.get(nameOf(call))))
-    return undefined
-  }
-  return [
-    { pattern: 'role', on: { list: () => ({ data: { keys: [...roles.keys()].toSorted() } }) } },
-    {
-      pattern: 'role/:name',
-      fields: ROLE_FIELDS,
-      exists: (call) => roles.has(nameOf(call)),
-      on: {
-        create: write,
-        update: write,
-        read: (call) => {
-          const role = roles.get(nameOf(call))
-          return role && describeRole(role)
-        },
-        delete: (call) => {
-          roles.delete(nameOf(call))
-          return undefined
-        },
-      },
-    },
-  ]
 }
 
 function loginPath(state: State): PathSpec {
