@@ -8,8 +8,8 @@ import { isSealed, parseSealed } from '../sealed/format.ts'
 import { parseRaw } from '../sealed/raw.ts'
 import type { Opened } from '../sources/documents.ts'
 import { describe, type Place } from '../sources/place.ts'
-import { encrypted, type Encrypted } from './encrypt.ts'
 import { findTarget, writeTarget, type Target } from '../sources/target.ts'
+import { encrypted, type Encrypted } from './encrypt.ts'
 
 /** A stored document, as it was found. */
 export type Found =

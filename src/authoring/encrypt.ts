@@ -5,7 +5,7 @@ import type { Allowance } from '../http/budget.ts'
 import { isSealed, parseSealed } from '../sealed/format.ts'
 import { keyVersionOf } from '../sealed/raw.ts'
 import { describe, type Place } from '../sources/place.ts'
-import { findTarget, locate, writeTarget } from '../sources/target.ts'
+import { locate } from '../sources/target.ts'
 
 /** A document that was encrypted. */
 export interface Encrypted {
@@ -24,18 +24,13 @@ export interface Encrypted {
  * SM_K8S_CONFLICT, SM_BINDING_MISMATCH, SM_K8S_*, SM_VAULT_*
  */
 export async function encryptToCluster(
-  core: Core,
+  { source }: Core,
   allowance: Allowance,
   definition: Definition,
   document: Uint8Array,
 ): Promise<Encrypted & { readonly isNew: boolean }> {
-  const { documents } = core.source
-  documents.refuseUnfit(definition, document)
-  const target = await findTarget(core, allowance, definition)
-  const { place, stored, resourceVersion } = target
-  const text = await documents.seal(allowance, definition, place, document, stored)
-  await writeTarget(target, allowance, text)
-  return { ...encrypted(place, text), isNew: resourceVersion === undefined }
+  const { place, text, isNew } = await source.store(allowance, definition, document)
+  return { ...encrypted(place, text), isNew }
 }
 
 /** What a text is to be put into. */

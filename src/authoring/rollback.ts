@@ -9,9 +9,9 @@ import { isSealed, parseSealed } from '../sealed/format.ts'
 import { parseRaw } from '../sealed/raw.ts'
 import type { Opened } from '../sources/documents.ts'
 import { describe, type Place } from '../sources/place.ts'
+import { findTarget, locate, writeTarget, type Target } from '../sources/target.ts'
 import { encrypted } from './encrypt.ts'
 import { readManifests, type Manifest } from './manifests.ts'
-import { findTarget, locate, writeTarget, type Target } from '../sources/target.ts'
 
 /** What to go back to. */
 export interface OldText {

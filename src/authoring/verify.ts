@@ -3,7 +3,13 @@ import type { Definition } from '../config/definition.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Kind } from '../kubernetes/objects.ts'
 import { checkClaims } from '../sealed/binding.ts'
-import { isSealed, parseSealed, type Claims, type Scope } from '../sealed/format.ts'
+import {
+  isSealed,
+  parseSealed,
+  type Claims,
+  type Scope,
+  MOST_STORED_BYTES,
+} from '../sealed/format.ts'
 import { keyVersionOf, parseRaw } from '../sealed/raw.ts'
 import type { Manifest, ManifestEntry } from './manifests.ts'
 
@@ -190,13 +196,10 @@ function emptinessOf(
   return holds || definitions.length > 0 ? [] : [withoutDocument(manifest)]
 }
 
-/** What the values of an object may have together, in bytes. */
-const MOST_BYTES = 1 << 20
-
 function sizeOf(manifest: Manifest): SecretManagerError[] {
   const bytes = manifest.entries.reduce((sum, entry) => sum + (entry.bytes?.byteLength ?? 0), 0)
-  if (bytes <= MOST_BYTES) return []
-  const message = `${objectName(manifest)} has ${bytes} bytes, the most is ${MOST_BYTES}`
+  if (bytes <= MOST_STORED_BYTES) return []
+  const message = `${objectName(manifest)} has ${bytes} bytes, the most is ${MOST_STORED_BYTES}`
   return [new SecretManagerError('SM_TOO_LARGE', message, { hint: 'split the dictionary' })]
 }
 

@@ -177,7 +177,7 @@ export function nextRevision(previous: number | undefined, nowUnixMs: number): n
 }
 
 /** What the values of a Secret or a ConfigMap may have together. */
-const MOST_STORED_BYTES = 1 << 20
+export const MOST_STORED_BYTES: number = 1 << 20
 /** What AES-GCM and ChaCha20-Poly1305 add: a nonce and a tag. */
 const CIPHER_BYTES = 28
 

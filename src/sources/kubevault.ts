@@ -13,7 +13,7 @@ import { parseRaw } from '../sealed/raw.ts'
 import type { Connections } from './connections.ts'
 import { Documents, type Opened } from './documents.ts'
 import { describe, placeOf, textOf, type Place } from './place.ts'
-import { findTarget, locate, writeTarget } from './target.ts'
+import { findTarget, locate, writeTarget, type Target } from './target.ts'
 
 /** What the source works with. */
 export interface KubevaultParts {
@@ -96,15 +96,19 @@ export class KubevaultSource {
    * Seals `document` and stores it. Of an existing object nothing else changes, and a change that
    * somebody else made in between is not overwritten.
    *
-   * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_K8S_CONFLICT, SM_K8S_REJECTED for an immutable object,
+   * @returns where, what is stored there now, and whether there was no object before
+   * @throws {@link SecretManagerError} SM_TOO_LARGE before any call, SM_K8S_CONFLICT, SM_K8S_REJECTED for an immutable object,
    * SM_BINDING_MISMATCH, SM_K8S_*, SM_VAULT_*
    */
-  async store(allowance: Allowance, definition: Definition, document: Uint8Array): Promise<void> {
+  async store(
+    allowance: Allowance,
+    definition: Definition,
+    document: Uint8Array,
+  ): Promise<{ readonly place: Place; readonly text: string; readonly isNew: boolean }> {
     this.documents.refuseUnfit(definition, document)
     const target = await findTarget(this.#parts, allowance, definition)
-    const { place, stored } = target
-    const text = await this.documents.seal(allowance, definition, place, document, stored)
-    await writeTarget(target, allowance, text)
+    const text = await this.#put(allowance, definition, target, document)
+    return { place: target.place, text, isNew: target.resourceVersion === undefined }
   }
 
   /**
@@ -129,9 +133,20 @@ export class KubevaultSource {
     const document = await change(current)
     if (document === undefined) return false
     this.documents.refuseUnfit(definition, document)
+    await this.#put(allowance, definition, target, document)
+    return true
+  }
+
+  async #put(
+    allowance: Allowance,
+    definition: Definition,
+    target: Target,
+    document: Uint8Array,
+  ): Promise<string> {
+    const { place, stored } = target
     const text = await this.documents.seal(allowance, definition, place, document, stored)
     await writeTarget(target, allowance, text)
-    return true
+    return text
   }
 
   /** A volume of several Secrets has a folder each; a volume of one has its entries at the top. */
