@@ -5,10 +5,10 @@ import type { Kind } from '../kubernetes/objects.ts'
 import { checkClaims } from '../sealed/binding.ts'
 import {
   isSealed,
+  MOST_STORED_BYTES,
   parseSealed,
   type Claims,
   type Scope,
-  MOST_STORED_BYTES,
 } from '../sealed/format.ts'
 import { keyVersionOf, parseRaw } from '../sealed/raw.ts'
 import type { Manifest, ManifestEntry } from './manifests.ts'
@@ -234,10 +234,8 @@ function withoutEntry(
   keys: readonly string[],
 ): SecretManagerError {
   const message = `${objectName(manifest)} has no entry "${readKey}"`
-  const found = keys.join(', ') || 'nothing'
-  return new SecretManagerError('SM_KEY_MISSING', message, {
-    hint: `check readKey (read_key): the object has ${found}`,
-  })
+  const hint = `check readKey (read_key): the object has ${keys.join(', ') || 'nothing'}`
+  return new SecretManagerError('SM_KEY_MISSING', message, { hint })
 }
 
 function withoutManifest({ readType, namespace, secretName }: Definition): Finding {
