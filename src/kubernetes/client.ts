@@ -64,7 +64,7 @@ export class KubernetesClient {
     const operation = { verb: 'get', resource, namespace, name } as const
     return readObject(
       this.#backend,
-      await this.#request(allowance, operation, { method: 'GET', path, headers: {} }),
+      await this.request(allowance, operation, { method: 'GET', path, headers: {} }),
     )
   }
 
@@ -88,7 +88,7 @@ export class KubernetesClient {
       headers: {},
       body: { apiVersion: 'v1', kind, ...body },
     } as const
-    await this.#request(allowance, operation, request)
+    await this.request(allowance, operation, request)
   }
 
   /**
@@ -109,7 +109,7 @@ export class KubernetesClient {
     const path = pathOf(resource, namespace, name)
     const headers = { 'content-type': 'application/merge-patch+json' }
     const operation = { verb: 'patch', resource, namespace, name } as const
-    await this.#request(allowance, operation, { method: 'PATCH', path, headers, body })
+    await this.request(allowance, operation, { method: 'PATCH', path, headers, body })
   }
 
   /**
@@ -140,7 +140,7 @@ export class KubernetesClient {
     }
     return readToken(
       this.#backend,
-      await this.#request(allowance, operation, { method: 'POST', path, headers: {}, body }),
+      await this.request(allowance, operation, { method: 'POST', path, headers: {}, body }),
     )
   }
 
@@ -149,8 +149,14 @@ export class KubernetesClient {
     this.#backend.transport.close()
   }
 
-  /** After a 401 the credential is read anew, once: the kubelet replaces the file under us. */
-  async #request(
+  /**
+   * Performs one operation, for what is no method here. After a 401 the credential is read anew, once:
+   * the kubelet replaces the file under us.
+   *
+   * @param operation - what a refusal is told by
+   * @throws {@link SecretManagerError} SM_K8S_*
+   */
+  async request(
     allowance: Allowance,
     operation: Operation,
     request: CallRequest,
@@ -201,7 +207,7 @@ function connect(access: ClusterAccess, runtime: Runtime): Backend {
 }
 
 /** The last gate before names are part of a URL. */
-function pathOf(resource: string, namespace: string, name?: string): string {
+export function pathOf(resource: string, namespace: string, name?: string): string {
   if (!isDnsLabel(namespace)) throw badName('namespace')
   if (name !== undefined && !isDnsSubdomain(name)) throw badName('name')
   const collection = `/api/v1/namespaces/${namespace}/${resource}`
