@@ -31,7 +31,7 @@ export async function findRaw(
   const { place, stored } = target
   if (stored === undefined) throw absent(target)
   if (isSealed(stored)) {
-    refuseOther(core, definition, place, stored)
+    refuseOther(core, definition, describe(place), stored)
     return { isSealed: true, document: encrypted(place, stored) }
   }
   parseRaw(stored, describe(place))
@@ -60,14 +60,38 @@ export async function adopt(
   { target, stored }: Extract<Found, { isSealed: false }>,
   { fromTransitKey, dryRun }: AdoptOptions,
 ): Promise<Encrypted> {
-  const { documents } = core.source
   const { place } = target
+  const text = await sealRaw(core, allowance, definition, place, stored, fromTransitKey)
+  if (!dryRun) await writeTarget(target, allowance, text)
+  return encrypted(place, text)
+}
+
+/**
+ * Gives the sealed document for a raw one, after it was opened as a reader will: what replaces the only copy must be known
+ * to open.
+ *
+ * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_BINDING_MISMATCH where the new key cannot bind, SM_CT_*,
+ * SM_KEY_NOT_FOUND, SM_VAULT_*
+ */
+export async function sealRaw(
+  core: Core,
+  allowance: Allowance,
+  definition: Definition,
+  place: Place,
+  stored: string,
+  fromTransitKey: string,
+): Promise<string> {
+  const { documents } = core.source
   const sealed: Definition = { ...definition, format: 'sealed' }
   const { document } = await openRaw(core, allowance, sealed, place, stored, fromTransitKey)
   documents.refuseUnfit(sealed, document)
   const text = await documents.seal(allowance, sealed, place, document, stored)
-  if (!dryRun) await writeTarget(target, allowance, text)
-  return encrypted(place, text)
+  const proof = await documents.open(allowance, sealed, place, text)
+  if (Buffer.compare(proof.document, document) === 0) return text
+  const message = `${describe(place)} was sealed, and then opened as something else; nothing was written`
+  throw new SecretManagerError('SM_CT_AUTH_FAILED', message, {
+    hint: 'look at what answers for Vault: it does not give back what it was given',
+  })
 }
 
 async function openRaw(
@@ -92,13 +116,13 @@ async function openRaw(
 /** What Vault says of a ciphertext of another key. */
 const OTHER_KEY: ReadonlySet<string> = new Set(['SM_CT_AUTH_FAILED', 'SM_CT_TOO_NEW'])
 
-function refuseOther(
+/** Refuses a sealed document that the definition would not open. @throws {@link SecretManagerError} SM_BINDING_MISMATCH, SM_CT_FORMAT */
+export function refuseOther(
   { settings }: Core,
   { transitKey, binding }: Definition,
-  place: Place,
+  where: string,
   stored: string,
 ): void {
-  const where = describe(place)
   const expected = { mount: settings.vault.transitMount, transitKey, binding }
   checkClaims(parseSealed(stored, where).claims, expected, where)
 }

@@ -2,7 +2,8 @@
 import { SecretManagerError } from '../errors.ts'
 import { LABELS } from '../sources/target.ts'
 import { describe, valueOf, type Place } from '../sources/place.ts'
-import { readManifests, type ManifestEntry } from './manifests.ts'
+import { withDocuments } from './manifest-values.ts'
+import { readManifests, type Manifest, type ManifestEntry } from './manifests.ts'
 
 /** Gives the manifest of the object that holds `text` at `place` and nothing else; it ends with a line feed. */
 export async function manifestText(
@@ -45,22 +46,20 @@ export async function manifestFile(
 ): Promise<ManifestFile> {
   const file = Buffer.from(bytes).toString()
   if (file.trim() === '') throw emptied(where)
-  const entry = await entryIn(file, place, where)
+  const manifests = await readManifests(file, where)
+  const entry = entryIn(manifests, place, where)
   const { bytes: stored } = entry
   if (stored === undefined) throw unusable(`${describe(place)} in ${where} is not base64`)
   const holding = async (text: string): Promise<string> => {
-    const changed = replaced(file, entry, valueOf(place, text))
-    // A value in an unusual notation must not end as another one.
-    const now = await entryIn(changed, place, where)
-    if (now.bytes?.toString('latin1') === text) return changed
+    const changed = await withDocuments(file, manifests, new Map([[entry, text]]))
+    if (changed !== undefined) return changed
     throw unusable(`${describe(place)} in ${where} is written in a way that cannot be replaced`)
   }
   return { stored: stored.toString('latin1'), holding }
 }
 
-async function entryIn(file: string, place: Place, where: string): Promise<ManifestEntry> {
+function entryIn(manifests: readonly Manifest[], place: Place, where: string): ManifestEntry {
   const { kind, name, namespace, dataKey } = place
-  const manifests = await readManifests(file, where)
   const ours = manifests.filter(
     // One without a namespace is applied to that which is chosen then.
     (each) =>
@@ -72,13 +71,6 @@ async function entryIn(file: string, place: Place, where: string): Promise<Manif
   if (second !== undefined) throw unusable(`${where} has ${describe(place)} more than once`)
   if (entry.field === 'data') return entry
   throw unusable(`${where} has ${describe(place)} in ${entry.field}`, 'move it to data')
-}
-
-/** A block of lines ends with its line feed, which still divides it from what follows. */
-function replaced(file: string, { range: [start, end] }: ManifestEntry, value: string): string {
-  const before = file.slice(start, end)
-  const quoted = before.startsWith('"') ? JSON.stringify(value) : value
-  return `${file.slice(0, start)}${quoted}${before.endsWith('\n') ? '\n' : ''}${file.slice(end)}`
 }
 
 /** The shell empties `> FILE` before we are started. */

@@ -9,8 +9,8 @@ import { isSealed, parseSealed } from '../sealed/format.ts'
 import { parseRaw } from '../sealed/raw.ts'
 import type { Opened } from '../sources/documents.ts'
 import { describe, type Place } from '../sources/place.ts'
-import { findTarget, locate, writeTarget, type Target } from '../sources/target.ts'
-import { encrypted } from './encrypt.ts'
+import { findTarget, locate, writeTarget } from '../sources/target.ts'
+import { encrypted, type Destination } from './encrypt.ts'
 import { readManifests, type Manifest } from './manifests.ts'
 
 /** What to go back to. */
@@ -25,11 +25,18 @@ export interface OldText {
 export interface RollbackOptions extends CallOptions {
   /** Opens both documents and compares them, and writes nothing. Default `false`. */
   readonly dryRun?: boolean | undefined
+  /**
+   * Gives a manifest that the new document goes into, for its place; absent: it goes into the cluster. Where the manifest
+   * holds no document yet, that of the cluster counts as the current one, if there is one.
+   */
+  readonly manifest?: ((place: Place) => Promise<Destination>) | undefined
 }
 
 /** What was done. Revisions are absent where a document is raw. */
 export interface Rollback {
   readonly place: Place
+  /** Whether there was no document to be replaced. */
+  readonly isNew: boolean
   /** Revision that is replaced; absent where there was no document, too. */
   readonly from: number | undefined
   /** Revision whose content is back. */
@@ -38,38 +45,85 @@ export interface Rollback {
   readonly to: number | undefined
   /** Why what is replaced could not be compared: it does not open any more. */
   readonly broken: SecretManagerError | undefined
+  /** With the new document in it; absent where that went into the cluster, and in a dry run. */
+  readonly manifest: string | undefined
 }
 
 /**
- * Opens an old document and stores its content under a new revision, unless somebody else writes meanwhile.
+ * Opens an old document and stores its content under a new revision, unless somebody else writes meanwhile; or puts it
+ * into a manifest, and writes nothing.
  *
  * @throws {@link SecretManagerError} SM_CONFIG_INVALID where the text has no such document, or its content is the current one;
- * SM_CT_FORMAT and SM_BINDING_MISMATCH before any call; SM_K8S_CONFLICT, SM_CT_*, SM_K8S_*, SM_VAULT_*
+ * SM_CT_FORMAT and SM_BINDING_MISMATCH before any call; SM_K8S_CONFLICT, SM_CT_*, SM_K8S_*, SM_VAULT_*, what
+ * `manifest` rejects with
  */
 export function rollBack(
   core: Core,
   definition: Definition,
   old: OldText,
-  { signal, dryRun = false }: RollbackOptions = {},
+  { signal, dryRun = false, manifest }: RollbackOptions = {},
 ): Promise<Rollback> {
   const { calls, source } = core
   return calls.run({ signal }, async (allowance) => {
     const place = await locate(core, allowance, definition)
     const stored = await documentIn(old, place)
     refuseForeign(core, definition, place, stored)
-    const target = await findTarget(core, allowance, definition)
-    const { current, broken } = await openCurrent(core, allowance, definition, target)
+    const goal = manifest
+      ? await manifestGoal(core, allowance, place, await manifest(place))
+      : await clusterGoal(core, allowance, definition)
+    const { current, broken } = await openCurrent(core, allowance, definition, goal)
     // After the current one, so that the new revision exceeds both.
     const opened = await source.documents.open(allowance, inAnyOrder(definition), place, stored)
     if (current && isEqual(current.document, opened.document)) throw nothingToDo(place, current)
-    const replaced = { place, from: current?.revision, content: opened.revision, broken }
-    if (dryRun) return { ...replaced, to: undefined }
-    const { document } = opened
-    const text = await source.documents.seal(allowance, definition, place, document, target.stored)
-    await writeTarget(target, allowance, text)
-    return { ...replaced, to: encrypted(place, text).revision }
+    const { revision: content, document } = opened
+    const replaced = { place, isNew: goal.isNew, from: current?.revision, content, broken }
+    if (dryRun) return { ...replaced, to: undefined, manifest: undefined }
+    const text = await source.documents.seal(allowance, definition, place, document, goal.stored)
+    return { ...replaced, to: encrypted(place, text).revision, manifest: await goal.put(text) }
   })
 }
+
+/** What is replaced, and how. */
+interface Goal {
+  readonly place: Place
+  readonly stored: string | undefined
+  readonly isNew: boolean
+  /** Gives the manifest, where it goes into one. */
+  readonly put: (text: string) => Promise<string | undefined>
+}
+
+async function clusterGoal(
+  core: Core,
+  allowance: Allowance,
+  definition: Definition,
+): Promise<Goal> {
+  const target = await findTarget(core, allowance, definition)
+  const put = async (text: string): Promise<undefined> => {
+    await writeTarget(target, allowance, text)
+  }
+  return { ...target, isNew: target.stored === undefined, put }
+}
+
+async function manifestGoal(
+  { source }: Core,
+  allowance: Allowance,
+  place: Place,
+  { stored, holding }: Destination,
+): Promise<Goal> {
+  const current = stored ?? (await source.fetch(allowance, place).catch(absent))
+  return { place, stored: current, isNew: current === undefined, put: holding }
+}
+
+/** A manifest may come before the object, and replace what the cluster holds of no use. */
+function absent(error: unknown): undefined {
+  if (!isSecretManagerError(error) || !ABSENT.has(error.code)) throw error
+}
+
+const ABSENT: ReadonlySet<ErrorCode> = new Set([
+  'SM_K8S_NOT_FOUND',
+  'SM_KEY_MISSING',
+  'SM_CT_FORMAT',
+])
 
 /** One of the two is older, whichever it is. */
 function inAnyOrder(definition: Definition): Definition {
@@ -118,7 +172,7 @@ async function openCurrent(
   { source }: Core,
   allowance: Allowance,
   definition: Definition,
-  { place, stored }: Target,
+  { place, stored }: Goal,
 ): Promise<Current> {
   if (stored === undefined) return { broken: undefined }
   try {

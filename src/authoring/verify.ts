@@ -203,7 +203,8 @@ function sizeOf(manifest: Manifest): SecretManagerError[] {
   return [new SecretManagerError('SM_TOO_LARGE', message, { hint: 'split the dictionary' })]
 }
 
-function stringData(where: string): SecretManagerError {
+/** Says that a document is written where it cannot stay. */
+export function stringData(where: string): SecretManagerError {
   return new SecretManagerError('SM_CONFIG_INVALID', `${where} stands in stringData`, {
     hint: 'write it into data, in base64: what is taken out of stringData stays in the cluster',
   })

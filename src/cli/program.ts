@@ -9,9 +9,14 @@ import { addAdoptCommand } from './commands/adopt.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDiffCommand } from './commands/diff.ts'
 import { addDevCommand } from './commands/dev.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { addEncryptCommand } from './commands/encrypt.ts'
 import { addEditCommand } from './commands/edit.ts'
 import { addReadCommand } from './commands/read.ts'
+import { addRetireCommands } from './commands/retire.ts'
+import { addRewrapCommand } from './commands/rewrap.ts'
+import { addRotateCommand } from './commands/rotate.ts'
+import { addStatusCommand } from './commands/status.ts'
 import { addRollbackCommand } from './commands/rollback.ts'
 import { addSetCommand } from './commands/set.ts'
 import { addTextconvCommand } from './commands/textconv.ts'
@@ -82,6 +87,11 @@ function programFor(context: Context): Command {
     addVerifyCommand,
     addRollbackCommand,
     addAdoptCommand,
+    addRewrapCommand,
+    addRotateCommand,
+    addRetireCommands,
+    addStatusCommand,
+    addDoctorCommand,
     addDevCommand,
     addDemoCommand,
   ]) {

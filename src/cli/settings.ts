@@ -62,7 +62,8 @@ export async function settingsOf(
   throw together(results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])))
 }
 
-function configOf(values: FlagValues, runtime: Runtime): Promise<LoadedConfig> {
+/** The same of the servers alone, and whether that is the Python original's configuration. */
+export function configOf(values: FlagValues, runtime: Runtime): Promise<LoadedConfig> {
   const flags = said(CONFIG_FLAGS, values)
   return loadConfigAndOrigin({ file: text(values['config']), flags }, runtime)
 }

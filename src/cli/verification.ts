@@ -8,6 +8,7 @@ import {
 } from '../authoring/verify.ts'
 import { paragraph, strong, type Output } from './output.ts'
 import { shownName } from './shown.ts'
+import { tableOf } from './table.ts'
 
 /** Prints documents and findings: a table, or JSON. Nothing of what is encrypted, or should be, is in either. */
 export function printVerification(
@@ -20,7 +21,7 @@ export function printVerification(
     const plain = { documents: documents.map(plainDocument), findings: findings.map(plainFinding) }
     return data.line(JSON.stringify(plain, undefined, 2))
   }
-  if (documents.length > 0) for (const line of table(documents)) data.line(line)
+  if (documents.length > 0) for (const line of tableOf(HEAD, documents.map(rowOf))) data.line(line)
   for (const { error, ...spot } of findings) {
     data.line(`${strong(data, 'found:')} ${[...fileOf(spot), shownName(error.message)].join(': ')}`)
     paragraph(data, `${error.code}: ${shownName(error.hint)}`, 7)
@@ -39,17 +40,6 @@ function count(number: number, what: string): string {
 
 function fileOf({ file }: Spot): readonly string[] {
   return file === '' ? [] : [shownName(file)]
-}
-
-function table(documents: readonly FoundDocument[]): readonly string[] {
-  const rows = [HEAD, ...documents.map(rowOf)]
-  const widths = HEAD.map((_head, at) => Math.max(...rows.map((row) => (row[at] ?? '').length)))
-  return rows.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
 }
 
 const HEAD: readonly string[] = [

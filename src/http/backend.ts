@@ -15,9 +15,12 @@ export interface Backend {
   readonly redirectHosts: readonly string[]
 }
 
+/** `causeClass` of an answer above the transport's limit: asked again, it would be as large. */
+export const TOO_LARGE = 'ANSWER_TOO_LARGE'
+
 /** The error of an answer that the backend's protocol does not know. */
 export function badResponse(
-  { name, url }: Backend,
+  { name, url }: Pick<Backend, 'name' | 'url'>,
   status: number,
   what: string,
 ): SecretManagerError {
@@ -40,7 +43,7 @@ export function toError(backend: Backend, caught: unknown): SecretManagerError {
   if (tls || !outcome) return tlsError(backend, caught)
   const code = FAILURES[backend.name][outcome]
   return new SecretManagerError(code, `${backend.name} at ${backend.url}: ${message}`, {
-    causeClass,
+    causeClass: kind === 'too-large' ? TOO_LARGE : causeClass,
   })
 }
 

@@ -7,7 +7,7 @@ import { retryAfterMs } from '../lib/backoff.ts'
 import type { HttpResponse } from '../runtime.ts'
 import { eventError, publish, type BackendName, type RequestEvent } from '../telemetry.ts'
 import type { Allowance } from './allowance.ts'
-import { badResponse, OUTAGES, toError, type Backend } from './backend.ts'
+import { badResponse, OUTAGES, toError, TOO_LARGE, type Backend } from './backend.ts'
 
 export { badResponse, type Backend } from './backend.ts'
 
@@ -61,6 +61,7 @@ export async function call<T>(
 }
 
 function learn({ name }: Backend, allowance: Allowance, error: SecretManagerError): void {
+  if (error.causeClass === TOO_LARGE) return
   if (OUTAGES.has(error.code)) allowance.failed(name, error)
   else if (error.status !== undefined) allowance.worked(name)
 }
@@ -94,7 +95,7 @@ const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
 }
 
 function mayRetry(error: SecretManagerError, request: CallRequest, attempt: number): boolean {
-  if (!error.retryable || request.once === true) return false
+  if (!error.retryable || request.once === true || error.causeClass === TOO_LARGE) return false
   // The active node does not lag behind itself.
   if (error.code === 'SM_VAULT_STALE_REPLICA' && 'x-vault-inconsistent' in request.headers)
     return false

@@ -19,6 +19,7 @@ import {
   type Transport,
   type TransportOptions,
 } from '../runtime.ts'
+import type { Probe, Prober, ProbeLimits } from './probe.ts'
 import { AGENT, WarmAgent, type Target } from './transport-agent.ts'
 import { exchange, STALE_CONNECTION } from './transport-exchange.ts'
 import { isUntrusted } from './transport-failure.ts'
@@ -35,7 +36,7 @@ interface Connections {
   readonly open: (url: URL, options: RequestOptions) => ClientRequest
 }
 
-class NodeTransport implements Transport {
+class NodeTransport implements Transport, Prober {
   readonly #options: TransportOptions
   readonly #trust: Trust
   /** Agents whose trust was renewed; their idle connections end with the transport. */
@@ -69,6 +70,17 @@ class NodeTransport implements Transport {
       servername: this.#serverName(hostname),
     }
     this.#warm(target, true)
+  }
+
+  async probe(url: string, { timeoutMs }: ProbeLimits): Promise<Probe> {
+    // Loaded on use: only a diagnosis asks.
+    const { probe } = await import('./transport-probe.ts')
+    const { protocol, hostname, port } = new URL(url)
+    const isSecure = protocol === 'https:'
+    const servername = this.#serverName(hostname)
+    const host = bare(hostname)
+    const target = { host, port: Number(port || (isSecure ? 443 : 80)), servername }
+    return probe(target, timeoutMs, isSecure ? this.#trust : undefined)
   }
 
   close(): void {

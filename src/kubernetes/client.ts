@@ -32,7 +32,8 @@ export interface RequestedToken {
 /** Shortest life that the API server grants, in seconds. */
 const TOKEN_SECONDS = 600
 
-const RESOURCES = { Secret: 'secrets', ConfigMap: 'configmaps' } as const
+/** Names of kinds in URLs and RBAC rules. */
+export const RESOURCES = { Secret: 'secrets', ConfigMap: 'configmaps' } as const
 
 /** One API server, asked by one identity. */
 export class KubernetesClient {
@@ -153,14 +154,10 @@ export class KubernetesClient {
    * Performs one operation, for what is no method here. After a 401 the credential is read anew, once:
    * the kubelet replaces the file under us.
    *
-   * @param operation - what a refusal is told by
+   * @param operation - what a refusal is told by; to a list, 410 is an answer
    * @throws {@link SecretManagerError} SM_K8S_*
    */
-  async request(
-    allowance: Allowance,
-    operation: Operation,
-    request: CallRequest,
-  ): Promise<Answer> {
+  async request(allowance: Allowance, operation: Operation, request: CallRequest): Promise<Answer> {
     const backend = this.#backend
     try {
       const token = await this.access.token(false, allowance.signal)
@@ -182,10 +179,14 @@ export class KubernetesClient {
   ): Promise<Answer> {
     const headers = {
       ...request.headers,
+      // The API server notes it as the manager of the fields that are written.
+      'user-agent': 'secretmanager',
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     }
     return call(backend, allowance, { ...request, headers }, (answer) => {
       if (answer.status >= 200 && answer.status < 300) return answer
+      // A list that is too old to be continued is an answer too: it says how to go on.
+      if (answer.status === 410 && operation.verb === 'list') return answer
       throw kubernetesError(backend, operation, answer, this.access, token)
     })
   }

@@ -6,10 +6,13 @@ import type { ClusterAccess } from './config.ts'
 
 /** What was asked, in RBAC's words. */
 export interface Operation {
-  readonly verb: 'get' | 'create' | 'patch'
-  readonly resource: 'secrets' | 'configmaps' | 'serviceaccounts/token'
-  readonly namespace: string
-  readonly name: string
+  readonly verb: 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete'
+  /** Such as `secrets`, `serviceaccounts/token`, `roles.rbac.authorization.k8s.io`. */
+  readonly resource: string
+  /** Absent: all of them, or an object of the cluster. */
+  readonly namespace?: string | undefined
+  /** Absent: the whole collection. */
+  readonly name?: string | undefined
 }
 
 /** Turns an answer that is not a success into the error it stands for. */
@@ -43,14 +46,25 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'SM_K8S_RATE_LIMITED',
 }
 
-function reasonOf(code: ErrorCode, { verb, resource, namespace, name }: Operation): string {
-  const object = `${resource} "${name}" in namespace "${namespace}"`
-  if (code === 'SM_K8S_NOT_FOUND')
-    return `has no ${KINDS[resource]} "${name}" in namespace "${namespace}"`
-  return `${REASONS[code] ?? 'refused to'} ${verb} ${object}`
+function reasonOf(code: ErrorCode, operation: Operation): string {
+  const { verb, resource, name } = operation
+  if (code === 'SM_K8S_NOT_FOUND') return `has no ${missing(operation)}`
+  const object = name === undefined ? resource : `${resource} "${name}"`
+  return `${REASONS[code] ?? 'refused to'} ${verb} ${object}${placeOf(operation)}`
 }
 
-const KINDS: Readonly<Record<Operation['resource'], string>> = {
+function missing({ resource, namespace, name }: Operation): string {
+  // Collections are never missing: then it is the resource that is not served.
+  if (name === undefined) return `resource ${resource}`
+  return `${KINDS[resource] ?? resource} "${name}"${placeOf({ verb: 'get', resource, namespace })}`
+}
+
+function placeOf({ verb, namespace }: Operation): string {
+  if (namespace !== undefined) return ` in namespace "${namespace}"`
+  return verb === 'list' || verb === 'watch' ? ' in all namespaces' : ''
+}
+
+const KINDS: Readonly<Record<string, string>> = {
   secrets: 'Secret',
   configmaps: 'ConfigMap',
   'serviceaccounts/token': 'ServiceAccount',
@@ -78,23 +92,36 @@ function hintFor(
 }
 
 /** The commands that grant exactly what was missing, and no more. */
-function grant({ verb, resource, namespace, name }: Operation, token: string | undefined): string {
-  const role = `secretmanager-${name}`.slice(0, 63)
-  const claims = token === undefined ? undefined : readClaims(token)
-  const subject =
-    claims?.namespace !== undefined && claims.serviceAccount !== undefined
-      ? `--serviceaccount=${claims.namespace}:${claims.serviceAccount}`
-      : '--serviceaccount=NAMESPACE:NAME'
-  // RBAC cannot match a name on create: the object has none yet; a subresource's parent has.
-  const byName =
-    verb === 'create' && resource !== 'serviceaccounts/token' ? '' : ` --resource-name=${name}`
+function grant(operation: Operation, token: string | undefined): string {
+  const { verb, resource, namespace, name } = operation
+  const role = `secretmanager-${name ?? `${verb}-${resource.replace(/[^a-z0-9]+/g, '-')}`}`.slice(
+    0,
+    63,
+  )
+  const kind = namespace === undefined ? 'clusterrole' : 'role'
+  const create = namespace === undefined ? 'kubectl create' : `kubectl -n ${namespace} create`
   return (
-    `grant it: kubectl -n ${namespace} create role ${role} --verb=${verb} --resource=${resource}${byName}` +
-    ` && kubectl -n ${namespace} create rolebinding ${role} --role=${role} ${subject}`
+    `grant it: ${create} ${kind} ${role} --verb=${verb} --resource=${resource}${byName(operation)}` +
+    ` && ${create} ${kind}binding ${role} --${kind}=${role} ${subjectOf(token)}`
   )
 }
 
-function lookUp({ resource, namespace }: Operation): string {
-  const kind = resource === 'serviceaccounts/token' ? 'serviceaccounts' : resource
-  return `check the name and the namespace: kubectl -n ${namespace} get ${kind}`
+/** RBAC cannot match a name on create: the object has none yet; a subresource's parent has. */
+function byName({ verb, resource, name }: Operation): string {
+  const isNameless = name === undefined || (verb === 'create' && !resource.includes('/'))
+  return isNameless ? '' : ` --resource-name=${name}`
+}
+
+function subjectOf(token: string | undefined): string {
+  const claims = token === undefined ? undefined : readClaims(token)
+  return claims?.namespace !== undefined && claims.serviceAccount !== undefined
+    ? `--serviceaccount=${claims.namespace}:${claims.serviceAccount}`
+    : '--serviceaccount=NAMESPACE:NAME'
+}
+
+function lookUp({ resource, namespace, name }: Operation): string {
+  if (name === undefined) return 'check that the address is that of a Kubernetes API server'
+  const [collection] = resource.split('/')
+  const scope = namespace === undefined ? '' : `-n ${namespace} `
+  return `check the name and the namespace: kubectl ${scope}get ${collection}`
 }

@@ -8,6 +8,10 @@ export type Kind = 'Secret' | 'ConfigMap'
 /** A Secret or ConfigMap, as far as it is used. */
 export interface KubernetesObject {
   readonly resourceVersion: string
+  /** As it came; `metadata.ts` reads it. */
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** Secrets only. */
+  readonly type: string | undefined
   readonly immutable: boolean
   /** Secret: base64; ConfigMap: text. */
   readonly data: ReadonlyMap<string, string>
@@ -23,16 +27,24 @@ export interface ObjectBody {
     readonly labels?: Readonly<Record<string, string>>
   }
   readonly data?: Readonly<Record<string, string>>
+  /** ConfigMap: base64. */
+  readonly binaryData?: Readonly<Record<string, string>>
 }
 
 /** Reads an object of an answer. @throws SM_K8S_BAD_RESPONSE */
-export function readObject(backend: Backend, { status, json }: Answer): KubernetesObject {
+export function readObject(
+  backend: Pick<Backend, 'name' | 'url'>,
+  { status, json }: Pick<Answer, 'status' | 'json'>,
+): KubernetesObject {
   const object = isRecord(json) ? json : {}
-  const resourceVersion = isRecord(object['metadata']) && object['metadata']['resourceVersion']
+  const metadata = isRecord(object['metadata']) ? object['metadata'] : {}
+  const { resourceVersion } = metadata
   if (typeof resourceVersion !== 'string')
     throw badResponse(backend, status, 'is not an object of the API')
   return {
     resourceVersion,
+    metadata,
+    type: typeof object['type'] === 'string' ? object['type'] : undefined,
     immutable: object['immutable'] === true,
     data: stringMap(object['data']),
     binaryData: stringMap(object['binaryData']),

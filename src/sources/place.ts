@@ -42,7 +42,10 @@ export function textOf(place: Place, object: KubernetesObject): string {
 }
 
 /** The same of an object that is about to be changed: what is not there, or not readable, is `undefined`. */
-export function storedIn(place: Place, object: KubernetesObject): string | undefined {
+export function storedIn(
+  place: Omit<Place, 'transitKey'>,
+  object: KubernetesObject,
+): string | undefined {
   const encoded = encodedIn(place, object)
   if (typeof encoded === 'object') return encoded.text
   return encoded === undefined ? undefined : fromBase64(encoded)?.toString('latin1')
@@ -50,7 +53,7 @@ export function storedIn(place: Place, object: KubernetesObject): string | undef
 
 /** Base64, or the text itself in a ConfigMap. */
 function encodedIn(
-  { kind, dataKey }: Place,
+  { kind, dataKey }: Pick<Place, 'kind' | 'dataKey'>,
   { data, binaryData }: KubernetesObject,
 ): string | { readonly text: string } | undefined {
   const value = data.get(dataKey)
@@ -68,6 +71,6 @@ function keyMissing(place: Place, object: KubernetesObject): SecretManagerError 
 }
 
 /** What an entry of the object must hold for {@link textOf} to give `text`. */
-export function valueOf({ kind }: Place, text: string): string {
+export function valueOf({ kind }: Pick<Place, 'kind'>, text: string): string {
   return kind === 'Secret' ? Buffer.from(text).toString('base64') : text
 }

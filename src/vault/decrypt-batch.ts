@@ -1,16 +1,18 @@
 /**
- * Batches of Transit's decrypt: what fits into one request, and which result belongs to which item.
+ * Batches of Transit's decrypt and rewrap: what fits into one request, and which result belongs to
+ * which item.
  *
  * @see https://developer.hashicorp.com/vault/api-docs/secret/transit#decrypt-data
+ * @see https://developer.hashicorp.com/vault/api-docs/secret/transit#rewrap-data
  */
 import { isRecord } from '../lib/record.ts'
 import { recordField, type VaultReply } from './client.ts'
 
 /**
- * What Transit decrypts, in its own field names. Items of one batch have the same fields: where one has
+ * What Transit decrypts or rewraps, in its own field names. Items of one batch have the same fields: where one has
  * a context and another has none, Transit refuses all.
  */
-export interface DecryptItem {
+export interface BatchItem {
   readonly ciphertext: string
   /** Base64. */
   readonly context?: string
@@ -32,7 +34,7 @@ const MAX_BYTES = 1 << 20
  *
  * @param most - a limit of the server's own
  */
-export function batchLength(items: Iterable<DecryptItem>, most: number): number {
+export function batchLength(items: Iterable<BatchItem>, most: number): number {
   let count = 0
   // The key of the list is one.
   let strings = 1
@@ -49,7 +51,7 @@ export function batchLength(items: Iterable<DecryptItem>, most: number): number 
 }
 
 /** The body of a batch. Each item carries its place, which the server repeats. */
-export function batchBody(items: readonly DecryptItem[]): object {
+export function batchBody(items: readonly BatchItem[]): object {
   return { batch_input: items.map((item, index) => ({ ...item, reference: String(index) })) }
 }
 
@@ -57,7 +59,7 @@ export function batchBody(items: readonly DecryptItem[]): object {
  * The results of a batch in the order of its items.
  *
  * @param count - how many items were sent
- * @returns `undefined` unless there is exactly one for each: nobody may get the plaintext of another
+ * @returns `undefined` unless there is exactly one for each: nobody may get what belongs to another
  */
 export function batchResults(reply: VaultReply, count: number): readonly VaultReply[] | undefined {
   const found: unknown = recordField(reply, 'data')['batch_results']

@@ -6,7 +6,7 @@
 import { isSecretManagerError, withFacts, type SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import { recordField, type VaultReply } from './client.ts'
-import { batchBody, batchLength, batchResults, type DecryptItem } from './decrypt-batch.ts'
+import { batchBody, batchLength, batchResults, type BatchItem } from './decrypt-batch.ts'
 import { canRecover, isDenied, isRefusal } from './decrypt-failure.ts'
 
 /** The requests that one key's decrypts are made of. */
@@ -32,7 +32,7 @@ type Outcome =
 
 interface Waiter {
   readonly allowance: Allowance
-  readonly item: DecryptItem
+  readonly item: BatchItem
   settle: (outcome: Outcome) => void
   /** Called when the caller gave up, or ran out of time. */
   leave: () => void
@@ -62,7 +62,7 @@ export class DecryptQueue {
    * @returns the plaintext's exact bytes
    * @throws {@link SecretManagerError} as a plain decrypt
    */
-  async decrypt(allowance: Allowance, item: DecryptItem): Promise<Uint8Array> {
+  async decrypt(allowance: Allowance, item: BatchItem): Promise<Uint8Array> {
     let before: SecretManagerError | undefined
     for (let failures = 1; ; failures += 1) {
       const outcome = await this.#turn(allowance, item, before)
@@ -82,7 +82,7 @@ export class DecryptQueue {
   /** Waits for the outcome, but no longer than the caller may. */
   async #turn(
     allowance: Allowance,
-    item: DecryptItem,
+    item: BatchItem,
     before: SecretManagerError | undefined,
   ): Promise<Outcome> {
     const waiter: Waiter = {

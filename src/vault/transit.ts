@@ -14,7 +14,7 @@ import {
   type VaultReply,
   type VaultRequest,
 } from './client.ts'
-import type { DecryptItem } from './decrypt-batch.ts'
+import type { BatchItem } from './decrypt-batch.ts'
 import type { DecryptQueue, DecryptRequests } from './decrypt-queue.ts'
 import type { Session } from './session.ts'
 
@@ -125,7 +125,7 @@ export class Transit {
     return { latestVersion, isDerived: recordField(reply, 'data')['derived'] === true }
   }
 
-  async #decryptOne(allowance: Allowance, path: string, item: DecryptItem): Promise<Uint8Array> {
+  async #decryptOne(allowance: Allowance, path: string, item: BatchItem): Promise<Uint8Array> {
     const reply = await this.#post(allowance, path, item)
     return plaintextOf(recordField(reply, 'data'), path)
   }
@@ -174,7 +174,8 @@ export class Transit {
   }
 }
 
-function contextField(context: Uint8Array | undefined): { readonly context?: string } {
+/** The field `context` of a request; none where there is no context. */
+export function contextField(context: Uint8Array | undefined): { readonly context?: string } {
   return context ? { context: Buffer.from(context).toString('base64') } : {}
 }
 
@@ -191,7 +192,8 @@ function plaintextOf(data: VaultReply, path: string): Uint8Array {
   throw badField(path, 'plaintext')
 }
 
-function badField(path: string, field: string): SecretManagerError {
+/** Tells that an answer lacks a field, or has it in another form. */
+export function badField(path: string, field: string): SecretManagerError {
   const message = `the answer to ${path} has no data.${field} of the right form`
   return new SecretManagerError('SM_VAULT_BAD_RESPONSE', message)
 }

@@ -4,7 +4,15 @@ import { encryptRaw, putObject, rotateTransitKey } from '../../src/dev/operator.
 import { expect2xx } from '../../src/dev/wire.ts'
 import { largestDocument } from '../../src/sealed/format.ts'
 import { SERVERS, type CliWorld, type Ran } from './world.ts'
-import { authorWorld, createObject, objectOf, runAt, withBytes, type Desk } from './author.ts'
+import {
+  authorWorld,
+  createObject,
+  objectOf,
+  runAt,
+  unproven,
+  withBytes,
+  type Desk,
+} from './author.ts'
 
 const CANARY = 'CANARY-plaintext-value'
 const DOCUMENT = `{"password": "${CANARY}",\r\n "id": 12345678901234567890}`
@@ -209,6 +217,25 @@ describe('I10: what is refused is left as it is, and told without a secret', () 
     await putRaw('x'.repeat(most))
     expect(await adopt(['--yes'])).toMatchObject({ code: 0 })
   })
+
+  test.each([
+    ['refused', 3, 'SM_VAULT_DENIED'],
+    ['altered', 6, 'was sealed, and then opened as something else; nothing was written'],
+  ] as const)(
+    'the new document, when its opening is %s: proof before the old one goes',
+    async (how, code, told) => {
+      await putRaw(DOCUMENT)
+      for (const more of [['--yes'], ['--dry-run']]) {
+        const ran = await adopt(more, { runtime: unproven(world.runtime, how) })
+        expect(ran).toMatchObject({ code, stdout: '' })
+        expect(ran.stderr).toContain(told)
+        for (const secret of [CANARY, ...world.credentials]) {
+          expect(ran.stderr).not.toContain(secret)
+        }
+      }
+      expect(await stored()).toMatch(/^vault:v1:/)
+    },
+  )
 
   test('what somebody else writes meanwhile is not overwritten: exit 7', async () => {
     await putRaw(DOCUMENT)

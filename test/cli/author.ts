@@ -116,6 +116,31 @@ function inputOf({ stdin = '', isTerminal = false, answer }: Desk): Input {
   }
 }
 
+/** The same world, where what the key `app` seals is not opened again, or as something else. */
+export function unproven(runtime: Runtime, how: 'refused' | 'altered'): Runtime {
+  return {
+    ...runtime,
+    transport: (options) => {
+      const transport = runtime.transport(options)
+      const send: typeof transport.send = async (request) => {
+        if (!request.url.includes('/decrypt/app')) return transport.send(request)
+        if (how === 'refused') {
+          return { status: 403, headers: {}, body: Buffer.from('{"errors":["permission denied"]}') }
+        }
+        const response = await transport.send(request)
+        const { data } = JSON.parse(Buffer.from(response.body).toString()) as {
+          data: { plaintext: string }
+        }
+        const bytes = Buffer.from(data.plaintext, 'base64')
+        bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
+        const body = { data: { plaintext: bytes.toString('base64') } }
+        return { ...response, body: Buffer.from(JSON.stringify(body)) }
+      }
+      return { ...transport, send }
+    },
+  }
+}
+
 /** The same world with these files, which may hold any bytes. */
 export function withBytes(runtime: Runtime, files: Readonly<Record<string, Uint8Array>>): Runtime {
   return {

@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 
 import { readEntry } from '../../src/dev/operator.ts'
 import { VAULT_ORIGIN } from '../../src/dev/stack.ts'
@@ -7,7 +8,7 @@ import type { Runtime } from '../../src/runtime.ts'
 import { parseSealed } from '../../src/sealed/format.ts'
 import { sealedLine, secretYaml } from '../authoring/lines.ts'
 import { rejection } from '../faults/world.ts'
-import { authorWorld, objectOf, runAt } from './author.ts'
+import { authorWorld, objectOf, runAt, withBytes, type StoredObject } from './author.ts'
 import { OPENED, SERVERS, type CliWorld, type Ran } from './world.ts'
 
 const OLD = '{"password": "canary-old"}'
@@ -38,8 +39,16 @@ const manifest = (line: string): string =>
   secretYaml({ 'secrets.json': line }, { name: 'app-secrets', namespace: world.plan.namespace })
 
 async function rollback(stdin: string, ...more: readonly string[]): Promise<Ran> {
+  return rollbackIn(world.runtime, stdin, ...more)
+}
+
+async function rollbackIn(
+  runtime: Runtime,
+  stdin: string,
+  ...more: readonly string[]
+): Promise<Ran> {
   const args = ['rollback', 'app-secrets', ...OPENED, ...SERVERS, '--from', '-', ...more]
-  const ran = await runAt(args, { ...world, stdin })
+  const ran = await runAt(args, { runtime, stdin })
   for (const secret of ['canary', ...world.credentials]) {
     expect(`${ran.stdout}${ran.stderr}`).not.toContain(secret)
   }
@@ -140,6 +149,130 @@ describe('going back', () => {
     expect(code).toBe(0)
     expect(stderr).toMatch(/^would store the content of revision \d+ .*; nothing was written\n$/)
     expect((await objectOf(world, 'app-secrets')).metadata).toEqual(metadata)
+  })
+})
+
+describe('into a manifest, for GitOps: nothing is written to the cluster', () => {
+  const writes = (): readonly string[] =>
+    world.requests.filter((each) =>
+      /^(?:POST|PUT|PATCH|DELETE) \/api\/v1\/.*(?:secrets|configmaps)/.test(each),
+    )
+
+  /** The line of the app in a manifest, and the cluster as it was. */
+  async function lineIn(text: string, kind: 'yaml' | 'json' = 'yaml'): Promise<string> {
+    expect(await stored()).toBe(current)
+    const { data } = (kind === 'json' ? JSON.parse(text) : parse(text)) as StoredObject
+    return Buffer.from(data['secrets.json'] ?? '', 'base64').toString()
+  }
+
+  async function contentOf(line: string): Promise<unknown> {
+    await world.putRaw('app-secrets', line)
+    await using manager = reader()
+    return (await manager.readSecrets(DEFINITION))['password']
+  }
+
+  test.each(['yaml', 'json'] as const)('-o %s: above the revision in the cluster', async (kind) => {
+    const before = writes()
+    const { code, stdout, stderr } = await rollback(manifest(old), '-o', kind)
+    expect(code).toBe(0)
+    const line = await lineIn(stdout, kind)
+    expect(stderr).toBe(
+      `encrypted the content of revision ${revisionOf(old)} in place of revision ${revisionOf(current)} in the cluster, for secrets.json of Secret app/app-secrets, as revision ${revisionOf(line)}; as a manifest, nothing was written to the cluster\n`,
+    )
+    expect(revisionOf(line)).toBeGreaterThan(revisionOf(current))
+    expect(writes()).toEqual(before)
+    expect(await contentOf(line)).toBe('canary-old')
+  })
+
+  test('-o where the cluster has none, and that is said', async () => {
+    const encrypt = ['encrypt', 'app-secrets', ...OPENED, ...SERVERS, '--type', 'CONFIG_MAP']
+    const before = await runAt([...encrypt, '-o', 'yaml'], { ...world, stdin: OLD })
+    const line = (parse(before.stdout) as StoredObject).data['secrets.json'] ?? ''
+    const { code, stdout, stderr } = await rollback(line, '-o', 'yaml', '--type', 'CONFIG_MAP')
+    expect(code).toBe(0)
+    expect(stderr).toContain('in place of none in the cluster, for secrets.json of ConfigMap')
+    const { data } = parse(stdout) as StoredObject
+    expect(revisionOf(data['secrets.json'] ?? '')).toBeGreaterThan(revisionOf(line))
+  })
+
+  test('--onto a file: above the revision in it, every other byte stays, Vault alone is asked', async () => {
+    const file = `# ours\r\n${secretYaml({ s: sealedLine() })}---\n${manifest(current)}# end`
+    const runtime = withBytes(world.runtime, { '/app.yaml': Buffer.from(file) })
+    const before = world.requests.length
+    const { code, stdout, stderr } = await rollbackIn(runtime, old, '--onto', '/app.yaml')
+    expect(code).toBe(0)
+    const encoded = (line: string): string => Buffer.from(line).toString('base64')
+    const [head, tail] = file.split(encoded(current))
+    expect(stdout.startsWith(head ?? '?') && stdout.endsWith(tail ?? '?')).toBe(true)
+    const value = stdout.slice(head?.length, stdout.length - (tail?.length ?? 0))
+    const line = Buffer.from(value, 'base64').toString()
+    expect(stderr).toBe(
+      `encrypted the content of revision ${revisionOf(old)} in place of revision ${revisionOf(current)} in secrets.json of Secret app/app-secrets, as revision ${revisionOf(line)}; as a manifest, nothing was written to the cluster\n`,
+    )
+    expect(revisionOf(line)).toBeGreaterThan(revisionOf(current))
+    expect(
+      world.requests.slice(before).filter((each) => /\/(?:secrets|configmaps)/.test(each)),
+    ).toEqual([])
+    expect(await stored()).toBe(current)
+    expect(await contentOf(line)).toBe('canary-old')
+  })
+
+  test('--onto a file whose document is broken: it is replaced unread, and that is said', async () => {
+    const broken = `${current.slice(0, -8)}AAAAAAA=`
+    const runtime = withBytes(world.runtime, { '/app.yaml': Buffer.from(manifest(broken)) })
+    const { code, stdout, stderr } = await rollbackIn(runtime, old, '--onto', '/app.yaml')
+    expect(code).toBe(0)
+    expect(stderr).toContain('(SM_CT_AUTH_FAILED): it is replaced unread\n')
+    expect(revisionOf(await lineIn(stdout))).toBeGreaterThan(revisionOf(current))
+  })
+
+  test.each([
+    ['-o', 'yaml'],
+    ['--onto', '/app.yaml'],
+  ])('%s %s --dry-run: prints no manifest', async (...how) => {
+    const runtime = withBytes(world.runtime, { '/app.yaml': Buffer.from(manifest(current)) })
+    const encrypts = world.requests.filter((each) => each.includes('/encrypt/')).length
+    const ran = await rollbackIn(runtime, old, ...how, '--dry-run')
+    expect(ran).toMatchObject({ code: 0, stdout: '' })
+    expect(ran.stderr).toMatch(
+      /^would encrypt the content of revision \d+ .*; nothing was written\n$/,
+    )
+    expect(world.requests.filter((each) => each.includes('/encrypt/'))).toHaveLength(encrypts)
+  })
+
+  test.each<readonly [string, readonly string[], () => string, number, string]>([
+    ['-o and --onto', ['-o', 'yaml', '--onto', '/app.yaml'], () => '', 2, 'cannot be used with'],
+    ['-o and --json', ['-o', 'yaml', '--json'], () => '', 2, 'cannot be used with'],
+    ['--onto and --json', ['--onto', '/app.yaml', '--json'], () => '', 2, 'cannot be used with'],
+    ['--onto what is not there', ['--onto', '/none.yaml'], () => '', 2, 'SM_FILE_UNREADABLE'],
+    ['--onto an empty file', ['--onto', '/app.yaml'], () => '', 2, 'is empty'],
+    ['--onto a file of others', ['--onto', '/app.yaml'], () => secretYaml({ s: 'x' }), 2, 'has no'],
+    [
+      '--onto a file that has the content already',
+      ['--onto', '/app.yaml'],
+      () => manifest(old),
+      2,
+      'has this content already',
+    ],
+    [
+      'I22: --onto a file where it is sealed under another key',
+      ['--onto', '/app.yaml'],
+      () => manifest(sealedLine({ transitKey: 'other' })),
+      6,
+      'SM_BINDING_MISMATCH',
+    ],
+  ])('%s is refused, and nothing printed', async (_what, how, file, code, told) => {
+    const runtime = withBytes(world.runtime, { '/app.yaml': Buffer.from(file()) })
+    const ran = await rollbackIn(runtime, old, ...how)
+    expect(ran).toMatchObject({ code, stdout: '' })
+    expect(ran.stderr).toContain(told)
+    expect(await stored()).toBe(current)
+  })
+
+  test('-o, where the cluster has that content already, is refused', async () => {
+    const ran = await rollback(current, '-o', 'yaml')
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toContain('has this content already')
   })
 })
 

@@ -15,14 +15,35 @@ import { systemSuite } from './vault-system.ts'
 import { tokenSuite } from './vault-tokens.ts'
 import { transitKeySuite } from './vault-transit-keys.ts'
 import { transitBatchSuite } from './vault-transit-batches.ts'
+import { transitMaintenanceSuite } from './vault-transit-maintenance.ts'
 import { transitSuite } from './vault-transit.ts'
 import { wrappingSuite } from './vault-wrapping.ts'
-import { VaultClient, type VaultUnderTest } from './vault-under-test.ts'
+import { VaultClient, type ClientSource, type VaultUnderTest } from './vault-under-test.ts'
 
 export type { VaultUnderTest } from './vault-under-test.ts'
 
-/** Runs the suite against what `open` gives. Mounts, keys and policies are its own: it may be shared. */
-export function vaultContract(name: string, open: () => Promise<VaultUnderTest>): void {
+const SUITES: readonly ((client: ClientSource) => void)[] = [
+  systemSuite,
+  sealSuite,
+  policySuite,
+  tokenSuite,
+  transitKeySuite,
+  transitSuite,
+  transitBatchSuite,
+  transitMaintenanceSuite,
+  kubernetesRoleSuite,
+  kubernetesLoginSuite,
+  appRoleSuite,
+  wrappingSuite,
+  jwtSuite,
+]
+
+/** Runs the suites against what `open` gives. Mounts, keys and policies are their own: it may be shared. */
+export function vaultContract(
+  name: string,
+  open: () => Promise<VaultUnderTest>,
+  suites: typeof SUITES = SUITES,
+): void {
   describe(`Vault contract on ${name}`, () => {
     let world: VaultUnderTest | undefined
     beforeAll(async () => {
@@ -34,17 +55,6 @@ export function vaultContract(name: string, open: () => Promise<VaultUnderTest>)
       if (!world) throw new Error('the server did not open')
       return new VaultClient(world)
     }
-    systemSuite(client)
-    sealSuite(client)
-    policySuite(client)
-    tokenSuite(client)
-    transitKeySuite(client)
-    transitSuite(client)
-    transitBatchSuite(client)
-    kubernetesRoleSuite(client)
-    kubernetesLoginSuite(client)
-    appRoleSuite(client)
-    wrappingSuite(client)
-    jwtSuite(client)
+    for (const suite of suites) suite(client)
   })
 }

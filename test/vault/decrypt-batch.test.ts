@@ -4,7 +4,7 @@ import {
   batchBody,
   batchLength,
   batchResults,
-  type DecryptItem,
+  type BatchItem,
 } from '../../src/vault/decrypt-batch.ts'
 
 const MIB = 1 << 20
@@ -21,8 +21,8 @@ const lists = fc.oneof(
   fc.array(fc.string({ maxLength: 8 }), { minLength: 200, maxLength: 1100 }),
 )
 
-function split(items: readonly DecryptItem[], most: number): DecryptItem[][] {
-  const batches: DecryptItem[][] = []
+function split(items: readonly BatchItem[], most: number): BatchItem[][] {
+  const batches: BatchItem[][] = []
   for (let at = 0; at < items.length; at += batches.at(-1)?.length ?? 0) {
     const rest = items.slice(at)
     batches.push(rest.slice(0, batchLength(rest, most)))

@@ -6,6 +6,7 @@ import type { Definition } from '../../config/definition.ts'
 import type { Core } from '../../core.ts'
 import { SecretManagerError } from '../../errors.ts'
 import { describe } from '../../sources/place.ts'
+import { adoptFiles } from '../files-adoption.ts'
 import { withCore } from '../core.ts'
 import { processInput } from '../input.ts'
 import { paragraph } from '../output.ts'
@@ -19,6 +20,10 @@ export function addAdoptCommand(program: Command, context: Context): void {
     .argument('[name]', 'Secret or ConfigMap that holds the raw ciphertext')
     .description('turn a raw document, as the Python original writes it, into a sealed one')
     .option('--from-transit-key <name>', 'Transit key that it is under now (default: the same)')
+    .option(
+      '--files <paths...>',
+      'seal the documents in these files and directories of manifests, in place',
+    )
     .option('--yes', 'do not ask; needed where nobody can be asked')
     .option('--dry-run', 'do everything but write')
     .option('--json', 'report what was done as JSON')
@@ -32,11 +37,15 @@ A document is sealed under a key that is derived, which that of the
 Python original is not: name the new one with --transit-key, the old one
 with --from-transit-key. Once it is sealed, readers with a raw
 definition (secretdef.json, the original itself) cannot read it.
+With --files and without NAME every raw document in them is meant;
+the cluster is neither read nor changed.
 
-Example:
+Examples:
   secretmanager adopt matrix-secrets --key secrets.json \\
     --transit-key matrix --from-transit-key aes256-key \\
-    --config secretcfg.json --dry-run`
+    --config secretcfg.json --dry-run
+  secretmanager adopt --transit-key matrix \\
+    --from-transit-key aes256-key --files deploy`
 
 async function run(name: string | undefined, values: FlagValues, context: Context): Promise<void> {
   if (values['format'] === 'raw') throw rawAfterwards()
@@ -44,6 +53,12 @@ async function run(name: string | undefined, values: FlagValues, context: Contex
   const input = context.input ?? processInput(process)
   // Before any call: a job that cannot end must not begin.
   if (mustAsk && !input.isTerminal) throw nobodyToAsk()
+  const ask = async (question: string): Promise<void> => {
+    // Not within a call: a person may take longer than any of them.
+    const isAgreed = !mustAsk || (await input.confirm(question, 'no', context.interrupt))
+    if (!isAgreed) throw declined()
+  }
+  if (Array.isArray(values['files'])) return adoptFiles(name, values, context, ask)
   // Where the definition is the original's, it says what there is, and not what there is to be.
   const settings = await settingsOf(name, { ...values, format: 'sealed' }, context.runtime)
   await withCore(settings, context, async (core, definition) => {
@@ -52,8 +67,7 @@ async function run(name: string | undefined, values: FlagValues, context: Contex
     const found = await calls.run({ signal }, (it) => findRaw(core, it, definition))
     if (found.isSealed) return report(found.document, false, values, context)
     paragraph(context.output.notes, warning(found), 0)
-    // Not within a call: a person may take longer than any of them.
-    if (mustAsk && !(await input.confirm('seal it?', 'no', signal))) throw declined()
+    await ask('seal it?')
     const written = await perform({ core, definition, found, values, signal })
     report(written, true, values, context)
   })

@@ -1,20 +1,15 @@
 import { Option, type Command } from 'commander'
 
-import {
-  encryptToCluster,
-  encryptToManifest,
-  type Destination,
-  type Encrypted,
-} from '../../authoring/encrypt.ts'
+import { encryptToCluster, encryptToManifest, type Encrypted } from '../../authoring/encrypt.ts'
 import { INPUT_FORMATS, type InputFormat } from '../../authoring/input.ts'
-import { manifestFile, manifestText } from '../../authoring/manifest.ts'
 import { locate } from '../../sources/target.ts'
 import type { Definition } from '../../config/definition.ts'
 import type { Core } from '../../core.ts'
 import type { Allowance } from '../../http/budget.ts'
-import { describe, type Place } from '../../sources/place.ts'
+import { describe } from '../../sources/place.ts'
 import { withCore } from '../core.ts'
-import { readDocument, readNamed } from '../document.ts'
+import { readDocument } from '../document.ts'
+import { addManifestFlags, isManifest, manifestDestination } from '../manifest-output.ts'
 import type { Context } from '../program.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 
@@ -31,20 +26,9 @@ export function addEncryptCommand(program: Command, context: Context): void {
         'how it is written; bytes: anything (default: as its name ends, else json)',
       ).choices(INPUT_FORMATS),
     )
-    .addOption(
-      new Option('-o, --output <format>', 'print a manifest, and write nothing to the cluster')
-        .choices(['yaml', 'json'])
-        .conflicts(['onto', 'json']),
-    )
-    .addOption(
-      new Option(
-        '--onto <file>',
-        'print this file of manifests with the document in it replaced',
-      ).conflicts('json'),
-    )
     .option('--dry-run', 'check the input and say what would be done; encrypt and write nothing')
     .option('--json', 'report what was written as JSON')
-  addConfigFlags(addDefinitionFlags(command)).addHelpText('after', MORE)
+  addConfigFlags(addDefinitionFlags(addManifestFlags(command))).addHelpText('after', MORE)
   command.action((name: string | undefined, values: FlagValues) => encrypt(name, values, context))
 }
 
@@ -88,8 +72,7 @@ async function encrypt(
 function perform(job: Job, allowance: Allowance, format: InputFormat | undefined): Promise<void> {
   const { values } = job
   if (values['dryRun'] === true) return rehearse(job, allowance, format)
-  const isManifest = values['output'] !== undefined || values['onto'] !== undefined
-  return isManifest ? toManifest(job, allowance) : toCluster(job, allowance)
+  return isManifest(values) ? toManifest(job, allowance) : toCluster(job, allowance)
 }
 
 async function toCluster(job: Job, allowance: Allowance): Promise<void> {
@@ -101,25 +84,16 @@ async function toCluster(job: Job, allowance: Allowance): Promise<void> {
 }
 
 async function toManifest(job: Job, allowance: Allowance): Promise<void> {
-  const { core, definition, document, context } = job
+  const { core, definition, document, values, context } = job
   const { manifest, ...written } = await encryptToManifest(
     core,
     allowance,
     definition,
     document,
-    (place) => destinationOf(job, place),
+    (place) => manifestDestination(values, context, place),
   )
   context.output.data.bytes(Buffer.from(manifest))
   context.output.notes.line(`${told(written)}; as a manifest, nothing was written to the cluster`)
-}
-
-async function destinationOf({ values, context }: Job, place: Place): Promise<Destination> {
-  const path = text(values['onto'])
-  if (path !== undefined) {
-    return manifestFile(await readNamed(path, context), place, `the file ${JSON.stringify(path)}`)
-  }
-  const format = values['output'] === 'json' ? 'json' : 'yaml'
-  return { stored: undefined, holding: (sealed) => manifestText(place, sealed, format) }
 }
 
 /** Everything up to the first call. */
@@ -128,10 +102,10 @@ async function rehearse(
   allowance: Allowance,
   format: InputFormat | undefined,
 ): Promise<void> {
-  const { core, definition, document, context } = job
+  const { core, definition, document, values, context } = job
   core.source.documents.refuseUnfit(definition, document)
   const place = await locate(core, allowance, definition)
-  await destinationOf(job, place)
+  await manifestDestination(values, context, place)
   const what = format === 'bytes' ? 'bytes' : 'bytes of JSON'
   const how = definition.format === 'raw' ? RAW : `bound to ${BOUND[definition.binding]}`
   context.output.notes.line(

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 
 import { rollBack, type Rollback } from '../../authoring/rollback.ts'
-import { describe } from '../../sources/place.ts'
+import { describe, type Place } from '../../sources/place.ts'
 import { withCore } from '../core.ts'
 import { readGiven } from '../manifest-files.ts'
+import { addManifestFlags, isManifest, manifestDestination } from '../manifest-output.ts'
 import type { Output } from '../output.ts'
 import type { Context } from '../program.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
@@ -17,7 +18,7 @@ export function addRollbackCommand(program: Command, context: Context): void {
     .requiredOption('--from <file>', 'manifest as it was, or the stored document (-: stdin)')
     .option('--dry-run', 'say what would be done, and write nothing')
     .option('--json', 'print what was done as JSON')
-  addConfigFlags(addDefinitionFlags(command)).addHelpText('after', MORE)
+  addConfigFlags(addDefinitionFlags(addManifestFlags(command))).addHelpText('after', MORE)
   command.action((name: string | undefined, values: FlagValues) => {
     return rollback(name, values, context)
   })
@@ -26,10 +27,13 @@ export function addRollbackCommand(program: Command, context: Context): void {
 const MORE = `
 Reverting the manifest is no way back: readers refuse a revision
 older than one that they have read. Readers see the new revision as
-any other change.
+any other change. With --onto the document in that file is replaced,
+with -o that of the cluster, where there is one: nothing is written.
 
 Examples:
   git show HEAD~3:app.yaml | secretmanager rollback app --from -
+  git show HEAD~3:app.yaml | secretmanager rollback app --from - \\
+    --onto app.yaml > new.yaml && mv new.yaml app.yaml
   secretmanager rollback app --from app-old.yaml --dry-run`
 
 async function rollback(
@@ -40,26 +44,47 @@ async function rollback(
   const settings = await settingsOf(name, values, context.runtime)
   const old = await readGiven(String(values['from']), context)
   const dryRun = values['dryRun'] === true
+  const options = {
+    dryRun,
+    signal: context.interrupt,
+    manifest: isManifest(values)
+      ? (place: Place) => manifestDestination(values, context, place)
+      : undefined,
+  }
   const done = await withCore(settings, context, (core, definition) =>
-    rollBack(core, definition, old, { dryRun, signal: context.interrupt }),
+    rollBack(core, definition, old, options),
   )
-  print(done, dryRun, values['json'] === true, context.output)
+  print(done, values, context.output)
 }
 
-function print(done: Rollback, dryRun: boolean, isJson: boolean, { data, notes }: Output): void {
-  const { place, from, content, to, broken } = done
+function print(done: Rollback, values: FlagValues, { data, notes }: Output): void {
+  const { broken, manifest } = done
   if (broken) notes.line(`${broken.message} (${broken.code}): it is replaced unread`)
-  if (isJson) {
-    const { kind, namespace, name, dataKey } = place
-    return data.line(
-      JSON.stringify({ kind, namespace, name, entry: dataKey, from, content, to, dryRun }),
-    )
-  }
-  const what = `the content of ${revision(content)}`
-  const replacing = `in place of ${broken ? 'what is broken' : revision(from)}`
-  const where = describe(place)
-  if (dryRun) return notes.line(`would store ${what} ${replacing} in ${where}; nothing was written`)
-  notes.line(`stored ${what} ${replacing} in ${where}, as ${revision(to)}`)
+  if (values['json'] === true) return data.line(JSON.stringify(plain(done, values)))
+  if (manifest !== undefined) data.bytes(Buffer.from(manifest))
+  notes.line(told(done, values))
+}
+
+function plain({ place, from, content, to }: Rollback, values: FlagValues): object {
+  const { kind, namespace, name, dataKey: entry } = place
+  return { kind, namespace, name, entry, from, content, to, dryRun: values['dryRun'] === true }
+}
+
+function told(done: Rollback, values: FlagValues): string {
+  const { place, content, to } = done
+  const what = `the content of ${revision(content)} ${replacing(done, values)} ${describe(place)}`
+  const [would, was] = isManifest(values) ? ['encrypt', 'encrypted'] : ['store', 'stored']
+  if (values['dryRun'] === true) return `would ${would} ${what}; nothing was written`
+  const ending = isManifest(values) ? '; as a manifest, nothing was written to the cluster' : ''
+  return `${was} ${what}, as ${revision(to)}${ending}`
+}
+
+/** With `-o` the document that is replaced stands elsewhere than the new one. */
+function replacing({ isNew, from, broken }: Rollback, values: FlagValues): string {
+  const isElsewhere = values['output'] !== undefined
+  if (isNew) return isElsewhere ? 'in place of none in the cluster, for' : 'in'
+  const what = broken ? 'what is broken' : revision(from)
+  return `in place of ${what} ${isElsewhere ? 'in the cluster, for' : 'in'}`
 }
 
 /** What is raw has none. */

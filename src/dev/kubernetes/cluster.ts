@@ -3,12 +3,14 @@ import type { KubernetesObject, Resource } from './objects.ts'
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from './core-kinds.ts'
 import { CONFIG_MAPS, SECRETS } from './data-kinds.ts'
 import { CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS } from './rbac-kinds.ts'
+import type { States } from './pages.ts'
 import type { Store } from './store.ts'
 import type { TokenSigner } from './tokens.ts'
 
 /** Everything a request may look at or change. */
 export interface Cluster {
   readonly store: Store
+  readonly states: States
   readonly signer: TokenSigner
   readonly adminToken: string
   /** False: every authenticated user may do everything, as on MicroK8s without its rbac add-on. */

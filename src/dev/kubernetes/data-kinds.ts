@@ -29,6 +29,7 @@ export const SECRETS: Resource<Secret> = {
   kind: 'Secret',
   namespaced: true,
   deleteGives: 'status',
+  managesFields: true,
   selectable: ({ type = '' }) => ({ type }),
   type: structType<Secret>('Secret', {
     ...TYPE_META,
@@ -76,6 +77,7 @@ export const CONFIG_MAPS: Resource<ConfigMap> = {
   kind: 'ConfigMap',
   namespaced: true,
   deleteGives: 'status',
+  managesFields: true,
   type: structType<ConfigMap>('ConfigMap', {
     ...TYPE_META,
     metadata: OBJECT_META,

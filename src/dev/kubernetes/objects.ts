@@ -14,6 +14,21 @@ export interface ObjectMeta {
   labels?: Record<string, string>
   annotations?: Record<string, string>
   finalizers?: string[]
+  managedFields?: ManagedFields[]
+}
+
+/** What one client has set; in `fieldsV1` a step is `f:` and a name, `v:` and a member, or `.`, the map itself. */
+export interface ManagedFields {
+  readonly manager: string
+  readonly operation: 'Update'
+  readonly apiVersion: string
+  readonly time: string
+  readonly fieldsType: 'FieldsV1'
+  readonly fieldsV1: FieldTree
+}
+
+interface FieldTree {
+  [step: string]: FieldTree
 }
 
 /** What every stored object has. */
@@ -29,11 +44,11 @@ export const TYPE_META: { readonly kind: GoType<string>; readonly apiVersion: Go
   apiVersion: stringType(),
 }
 
-/** `metadata` on the wire; managedFields are neither kept nor given. */
+/** `metadata` on the wire; managedFields are given, and not taken. */
 export const OBJECT_META: GoType<ObjectMeta> = always(
   ignoring(
     ['managedFields', 'ownerReferences', 'generation', 'selfLink', 'deletionGracePeriodSeconds'],
-    structType<ObjectMeta>(
+    structType<Omit<ObjectMeta, 'managedFields'>>(
       'ObjectMeta',
       {
         name: stringType(),
@@ -63,6 +78,7 @@ const META_ORDER: readonly (keyof ObjectMeta)[] = [
   'labels',
   'annotations',
   'finalizers',
+  'managedFields',
 ]
 
 /** The same `metadata` in the order in which Go prints it, without what is undefined. */
@@ -86,6 +102,8 @@ export interface Resource<T extends KubernetesObject> {
   readonly deleteGives: 'status' | 'object'
   /** What field selectors can name beside metadata.name and metadata.namespace. */
   selectable?(object: T): Record<string, string>
+  /** Whether managedFields are kept: for what has no fields but scalars and maps of text. */
+  readonly managesFields?: boolean
   /** The value with what the server adds before it checks and stores it. */
   complete(object: T): T
   validate(object: T): FieldError[]

@@ -2,6 +2,7 @@
 import type { Answer } from './answer.ts'
 import type { Cluster } from './cluster.ts'
 import type { KubernetesObject, Resource } from './objects.ts'
+import { continueAfter, startOf } from './pages.ts'
 import type { ResourceRequest } from './request.ts'
 import { type Matches, fieldSelector, labelSelector } from './selectors.ts'
 import { badRequest, notFound } from './status.ts'
@@ -25,21 +26,66 @@ export function get<T extends KubernetesObject>(
 export function list<T extends KubernetesObject>(
   cluster: Cluster,
   resource: Resource<T>,
-  request: ResourceRequest,
+  { namespace, query }: ResourceRequest,
 ): Answer {
-  const found = selected(cluster, resource, request)
-  const start = startOf(request.query)
-  const limit = limitOf(request.query)
-  const rest = found.filter(({ metadata }) => keyOf(metadata) >= start)
-  const page = limit === 0 ? rest : rest.slice(0, limit)
-  const next = rest[page.length]
-  const version = cluster.store.resourceVersion
+  const { states, store, clock } = cluster
+  const selects = selectorOf(resource, query)
+  const [limit, start] = [limitOf(query), startOf(query)]
+  const collection = {
+    path: `${resource.group}/${resource.name}/${namespace}`,
+    version: store.resourceVersion,
+    read: () => store.list(resource, namespace),
+  }
+  const state = states.at(collection, start, clock())
+  const { objects, version } = state
+  const from = firstFrom(objects, start?.key ?? '', namespace)
+  const { items, next } = pageOf(objects, from, limit, selects)
+  const last = items.at(-1)
+  const hasMore = last !== undefined && next < objects.length
+  if (hasMore) states.keep(collection.path, state, clock())
   const metadata = {
     resourceVersion: version,
-    ...(next === undefined ? {} : { continue: continueAt(keyOf(next.metadata), version) }),
-    ...(next === undefined ? {} : { remainingItemCount: rest.length - page.length }),
+    ...(hasMore && { continue: continueAfter(keyOf(last, namespace), version) }),
+    ...(hasMore && !isSelective(query) && { remainingItemCount: objects.length - next }),
   }
-  return { status: 200, body: { ...listType(resource), metadata, items: page.map(item) } }
+  return { status: 200, body: { ...listType(resource), metadata, items: items.map(item) } }
+}
+
+/** The objects of a page, and where the first one is that would be on the next. */
+function pageOf(
+  objects: readonly KubernetesObject[],
+  from: number,
+  limit: number,
+  selects: Matches,
+): { items: KubernetesObject[]; next: number } {
+  const items: KubernetesObject[] = []
+  let next = from
+  for (const object of objects.slice(from)) {
+    if (selects(object)) {
+      if (limit > 0 && items.length === limit) break
+      items.push(object)
+    }
+    next += 1
+  }
+  return { items, next }
+}
+
+/** The first object whose key is not below `key`: they are in the order of their keys. */
+function firstFrom(objects: readonly KubernetesObject[], key: string, namespace: string): number {
+  let [low, high] = [0, objects.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const object = objects[middle]
+    if (object !== undefined && keyOf(object, namespace) < key) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** What tells an object of a list from the others: in the list of one namespace, its name. */
+function keyOf({ metadata }: KubernetesObject, namespace: string): string {
+  const { namespace: own = '', name = '' } = metadata
+  return namespace === own ? name : `${own}/${name}`
 }
 
 /** DELETE of a collection: 200 with a list of what was deleted. */
@@ -48,23 +94,27 @@ export function removeAll<T extends KubernetesObject>(
   resource: Resource<T>,
   request: ResourceRequest,
 ): Answer {
-  const found = selected(cluster, resource, request)
+  const selects = selectorOf(resource, request.query)
+  const found = cluster.store.list(resource, request.namespace).filter(selects)
   for (const object of found) cluster.store.remove(resource, object)
   const metadata = { resourceVersion: cluster.store.resourceVersion }
   return { status: 200, body: { ...listType(resource), metadata, items: found.map(item) } }
 }
 
-function selected<T extends KubernetesObject>(
-  { store }: Cluster,
+function selectorOf<T extends KubernetesObject>(
   resource: Resource<T>,
-  { namespace, query }: ResourceRequest,
-): T[] {
+  query: URLSearchParams,
+): Matches {
   const tests: Matches[] = [
     fieldSelector(query.get('fieldSelector') ?? '', resource),
     labelSelector(query.get('labelSelector') ?? ''),
   ]
-  const all = store.list(resource, namespace)
-  return all.filter((object) => tests.every((test) => test(object)))
+  return (object) => tests.every((test) => test(object))
+}
+
+/** Then the rest is not counted: the real server would have to read it. */
+function isSelective(query: URLSearchParams): boolean {
+  return ['fieldSelector', 'labelSelector'].some((selector) => (query.get(selector) ?? '') !== '')
 }
 
 function limitOf(query: URLSearchParams): number {
@@ -72,23 +122,6 @@ function limitOf(query: URLSearchParams): number {
   if (!/^-?\d+$/.test(text))
     throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
   return Math.max(Number(text), 0)
-}
-
-function startOf(query: URLSearchParams): string {
-  const token = query.get('continue') ?? ''
-  if (token === '') return ''
-  const start = /"start":"([^"]*)"/.exec(Buffer.from(token, 'base64url').toString())?.[1]
-  if (start === undefined) throw badRequest('invalid continue token: continue key is not valid')
-  return start
-}
-
-function continueAt(start: string, version: string): string {
-  const token = { v: 'meta.k8s.io/v1', rv: Number(version), start }
-  return Buffer.from(JSON.stringify(token)).toString('base64url')
-}
-
-function keyOf({ namespace = '', name = '' }: KubernetesObject['metadata']): string {
-  return `${namespace}/${name}`
 }
 
 function listType<T extends KubernetesObject>({ group, version, kind }: Resource<T>): object {

@@ -9,6 +9,8 @@ export interface ResourceRequest extends ResourceAttributes {
   readonly query: URLSearchParams
   readonly contentType: string
   readonly body: string
+  /** Whom its changes are ascribed to. */
+  readonly manager: string
 }
 
 /** Whether nothing may be stored. */

@@ -10,7 +10,8 @@ import { type Expected, readBody } from './body.ts'
 import { type Cluster, timestamp } from './cluster.ts'
 import { type GoType, listType, stringType, structType } from './decode.ts'
 import { type KubernetesObject, OBJECT_META, TYPE_META } from './objects.ts'
-import { type Attributes, type ResourceAttributes, authorize } from './rbac.ts'
+import { type Attributes, type ResourceAttributes, authorize, rulesOf } from './rbac.ts'
+import type { PolicyRule } from './rbac-kinds.ts'
 import type { ResourceRequest } from './request.ts'
 import { badRequest, invalid, invalidValue } from './status.ts'
 
@@ -65,6 +66,19 @@ const SELF_SUBJECT_REVIEW: Expected<Review<object>> = {
   type: reviewType('SelfSubjectReview', structType<object>('SelfSubjectReviewSpec', {}, 'v1.')),
 }
 
+const RULES_REVIEW: Expected<Review<{ namespace?: string }>> = {
+  ...AUTHORIZATION,
+  kind: 'SelfSubjectRulesReview',
+  type: reviewType(
+    'SelfSubjectRulesReview',
+    structType<{ namespace?: string }>(
+      'SelfSubjectRulesReviewSpec',
+      { namespace: stringType() },
+      'v1.',
+    ),
+  ),
+}
+
 /** POST of a TokenReview: 201, also for a token that nobody has. */
 export function reviewToken(cluster: Cluster, request: ResourceRequest): Answer {
   const { object, warnings } = readBody(request.body, request.contentType, TOKEN_REVIEW, false)
@@ -108,6 +122,24 @@ export function reviewAnyAccess(cluster: Cluster, request: ResourceRequest): Ans
     return { username, uid, groups }
   })
 }
+
+/** POST of a SelfSubjectRulesReview: all that who sent it may do in a namespace. */
+export function reviewOwnRules(cluster: Cluster, request: ResourceRequest): Answer {
+  const { object, warnings } = readBody(request.body, request.contentType, RULES_REVIEW, false)
+  const { namespace = '' } = object.spec ?? {}
+  if (namespace === '') throw badRequest('no namespace on request')
+  const rules = cluster.rbac ? rulesOf(cluster, request.user, namespace) : EVERYTHING
+  const resourceRules = rules.filter(({ resources = [] }) => resources.length > 0)
+  const nonResourceRules = rules.filter(({ nonResourceURLs = [] }) => nonResourceURLs.length > 0)
+  const status = { resourceRules, nonResourceRules, incomplete: false }
+  return answered(RULES_REVIEW, object, { spec: {}, status }, warnings)
+}
+
+/** The rules where none are enforced. */
+const EVERYTHING: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+]
 
 function nobody(): Error {
   const text = 'at least one of user or group must be specified'

@@ -3,12 +3,19 @@ import type { Answer } from './answer.ts'
 import { type User, authenticate } from './authentication.ts'
 import { type Cluster, RESOURCES } from './cluster.ts'
 import { remove } from './deletes.ts'
+import { managerOf } from './managed-fields.ts'
 import type { KubernetesObject, Resource } from './objects.ts'
 import { NOTHING, servePath } from './paths.ts'
 import { type Attributes, authorize } from './rbac.ts'
 import { get, list, removeAll } from './reads.ts'
 import { type ResourceRequest, attributesOf, groupVersionOf } from './request.ts'
-import { reviewAnyAccess, reviewOwnAccess, reviewSelf, reviewToken } from './reviews.ts'
+import {
+  reviewAnyAccess,
+  reviewOwnAccess,
+  reviewOwnRules,
+  reviewSelf,
+  reviewToken,
+} from './reviews.ts'
 import { Refusal, forbidden, methodNotAllowed, unauthorized, unknownResource } from './status.ts'
 import { requestToken } from './token-request.ts'
 import { create, finalize, patch, update } from './writes.ts'
@@ -32,6 +39,7 @@ const ACTIONS: ReadonlyMap<
   ['authentication.k8s.io/tokenreviews/', { verb: 'create', act: reviewToken }],
   ['authentication.k8s.io/selfsubjectreviews/', { verb: 'create', act: reviewSelf }],
   ['authorization.k8s.io/selfsubjectaccessreviews/', { verb: 'create', act: reviewOwnAccess }],
+  ['authorization.k8s.io/selfsubjectrulesreviews/', { verb: 'create', act: reviewOwnRules }],
   ['authorization.k8s.io/subjectaccessreviews/', { verb: 'create', act: reviewAnyAccess }],
 ])
 
@@ -46,7 +54,8 @@ export async function route(cluster: Cluster, request: Request): Promise<Answer>
   const contentType = request.headers.get('content-type') ?? ''
   const body = await bodyOf(request)
   const { searchParams: query } = url
-  const wanted = { ...attributes, user, query, contentType, body }
+  const manager = managerOf(query, request.headers.get('user-agent') ?? '')
+  const wanted = { ...attributes, user, query, contentType, body, manager }
   return dispatch(cluster, wanted, request.method === 'HEAD')
 }
 

@@ -2,6 +2,7 @@
 import type { Answer } from './answer.ts'
 import { bootstrap } from './bootstrap.ts'
 import { type Cluster, randomUuid } from './cluster.ts'
+import { States } from './pages.ts'
 import { route } from './router.ts'
 import { Refusal, statusOf } from './status.ts'
 import { Store } from './store.ts'
@@ -38,7 +39,8 @@ export function createKubernetes(options: KubernetesOptions): EmbeddedKubernetes
   const { clock, randomBytes, rbac = true, signingKey } = options
   const adminToken = Buffer.from(randomBytes(16)).toString('hex')
   const signer = new TokenSigner(signingKey)
-  const cluster: Cluster = { store: new Store(), signer, adminToken, rbac, clock, randomBytes }
+  const own = { store: new Store(), states: new States(), signer }
+  const cluster: Cluster = { ...own, adminToken, rbac, clock, randomBytes }
   bootstrap(cluster)
   return {
     handle: (request) => answer(cluster, request),

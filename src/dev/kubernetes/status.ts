@@ -23,7 +23,8 @@ export interface StatusDetails {
   readonly group?: string
   readonly kind?: string
   readonly uid?: string
-  readonly causes?: readonly FieldError[]
+  readonly causes?: readonly (FieldError | { readonly reason: string; readonly message: string })[]
+  readonly retryAfterSeconds?: number
 }
 
 /** A group and a resource or kind, printed as kube-apiserver does: `roles.rbac.authorization.k8s.io`. */
@@ -37,21 +38,30 @@ export class Refusal extends Error {
   readonly code: number
   readonly reason: string
   readonly details: StatusDetails | undefined
+  /** `metadata` of the Status. */
+  readonly metadata: object
 
-  constructor(code: number, reason: string, message: string, details?: StatusDetails) {
+  constructor(
+    code: number,
+    reason: string,
+    message: string,
+    details?: StatusDetails,
+    metadata: object = {},
+  ) {
     super(message)
     this.code = code
     this.reason = reason
     this.details = details
+    this.metadata = metadata
   }
 }
 
 /** The Status object of a refusal; absent parts are left out, as Go's `omitempty` does. */
-export function statusOf({ code, reason, message, details }: Refusal): object {
+export function statusOf({ code, reason, message, details, metadata }: Refusal): object {
   return {
     kind: 'Status',
     apiVersion: 'v1',
-    metadata: {},
+    metadata,
     status: 'Failure',
     message,
     ...(reason === '' ? {} : { reason }),
@@ -181,4 +191,19 @@ function about({ group, name: kind }: Qualified, name: string): StatusDetails {
     ...(group === '' ? {} : { group }),
     ...(kind === '' ? {} : { kind }),
   }
+}
+
+/** 410: a list is too old to be continued as it was; `token` continues it as it is now. */
+export function expired(token: string): Refusal {
+  const message =
+    'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.'
+  return new Refusal(410, 'Expired', message, undefined, { continue: token })
+}
+
+/** 504: a version that there has not been yet. */
+export function tooLargeVersion(version: string, current: string): Refusal {
+  const text = 'Too large resource version'
+  const message = `Timeout: ${text}: ${version}, current: ${current}`
+  const causes = [{ reason: 'ResourceVersionTooLarge', message: text }]
+  return new Refusal(504, 'Timeout', message, { causes, retryAfterSeconds: 1 })
 }

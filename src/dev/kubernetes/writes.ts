@@ -6,6 +6,7 @@ import { NAMESPACES } from './core-kinds.ts'
 import { jsonKind } from './decode.ts'
 import { refuseEscalation } from './escalation.ts'
 import { mergePatch } from './merge-patch.ts'
+import { managed } from './managed-fields.ts'
 import { birth, inNamespace, named, refuseOtherName, successor } from './metadata.ts'
 import type { KubernetesObject, Resource } from './objects.ts'
 import { type ResourceRequest, isDryRun, isStrict } from './request.ts'
@@ -46,7 +47,8 @@ export function create<T extends KubernetesObject>(
     throw internal('resourceVersion should not be set on objects to be created')
   }
   refuseExisting(cluster, resource, fresh)
-  const born = { ...fresh, metadata: birth(cluster, fresh.metadata) }
+  const bare = { ...fresh, metadata: birth(cluster, fresh.metadata) }
+  const born = managed(cluster, resource, request, bare)
   const body = isDryRun(request) ? born : cluster.store.put(resource, born)
   return { status: 201, body, warnings }
 }
@@ -174,7 +176,8 @@ function change<T extends KubernetesObject>(
   ])
   refuseEscalation(cluster, request, next)
   if (JSON.stringify(next) === JSON.stringify(current)) return current
-  return isDryRun(request) ? next : cluster.store.put(resource, next)
+  const changed = managed(cluster, resource, request, next, current)
+  return isDryRun(request) ? changed : cluster.store.put(resource, changed)
 }
 
 function refuseStale<T extends KubernetesObject>(

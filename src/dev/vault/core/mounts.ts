@@ -38,6 +38,8 @@ export interface MountTable {
   /** @throws VaultFailure when the path is taken or protected, or the type is unknown */
   enable(request: MountRequest): void
   disable(path: string): void
+  /** Gives a mount that there is another description. */
+  describe(path: string, description: string): void
   /** Mounts what is part of Vault itself. */
   fix(request: MountRequest, backend: Backend): void
 }
@@ -76,6 +78,10 @@ export function createMountTable(
       if (taken) throw refusal(`path is already in use at ${taken}`)
       if (!factory) throw refusal(`plugin not found in the catalog: ${request.type}`)
       add(request, factory(world))
+    },
+    describe(path, description) {
+      const mount = mounts.get(`${path}/`)
+      if (mount) mounts.set(`${path}/`, { ...mount, description })
     },
     disable(path) {
       if (prefix === '' && PROTECTED.has(path)) throw refusal(`cannot unmount "${path}/"`)

@@ -1,5 +1,5 @@
 /** `sys`: mounts, auth methods, policies, capabilities. https://openbao.org/api-docs/system/ */
-import { refusal } from '../core/failure.ts'
+import { fault, refusal } from '../core/failure.ts'
 import type { MountTable } from '../core/mounts.ts'
 import type { Backend, Reply } from '../core/operation.ts'
 import { backendOf, type Call, type PathSpec } from '../core/paths.ts'
@@ -46,6 +46,8 @@ function capabilityPaths(policies: PolicyStore, tokens: TokenStore): readonly Pa
   const answer = (call: Call, token: Token): Reply => {
     const asked = [...call.fields.list('paths'), ...call.fields.list('path')]
     if (asked.length === 0) throw refusal('paths must be supplied')
+    const given = call.fields.raw('paths')
+    if (Array.isArray(given) && given.includes('')) throw fault('missing path', 400)
     const acl = policies.aclOf(token)
     const data = Object.fromEntries(asked.map((path) => [path, acl.capabilities(path)]))
     const [only = ''] = asked

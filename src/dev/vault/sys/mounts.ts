@@ -21,7 +21,11 @@ export function mountPaths(kind: 'mounts' | 'auth', table: MountTable): readonly
     { pattern: kind, on: { read: list } },
     {
       pattern: `${kind}/*path/tune`,
-      on: { read: (call) => ({ data: { ...TUNING, description: found(call).description } }) },
+      fields: { description: 'string' },
+      on: {
+        read: (call) => ({ data: { ...TUNING, description: found(call).description } }),
+        update: (call) => tune(table, found(call), call),
+      },
     },
     {
       pattern: `${kind}/*path`,
@@ -55,6 +59,14 @@ function enable(table: MountTable, call: Call): undefined {
     description: fields.string('description'),
     options: fields.map('options') ?? {},
   })
+  return undefined
+}
+
+/** Of what can be tuned the description alone: the rest means nothing here. */
+function tune(table: MountTable, { description }: Mount, call: Call): undefined {
+  const { fields } = call
+  const next = fields.has('description') ? fields.string('description') : description
+  table.describe(pathOf(call), next)
   return undefined
 }
 

@@ -1,0 +1,142 @@
+/** The API server, whether it judges at all, and what it lets the service do. */
+import { caller, cluster, clusterAccess } from '../cluster.ts'
+import { place } from '../document.ts'
+import { account, grantOf, mayCaller, mayService, mayUser } from '../subjects.ts'
+import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
+import { fact, type Check, type World } from '../world.ts'
+import { reachable } from './network.ts'
+import { skewVerdict } from './vault.ts'
+
+/** How the API server is found; before its network. */
+export const CLUSTER_ACCESS: readonly Check[] = [
+  { id: 'kubernetes.access', title: 'access to Kubernetes', run: access },
+]
+
+const ANSWERING: readonly string[] = ['kubernetes.version']
+
+/** The API server and RBAC. */
+export const CLUSTER: readonly Check[] = [
+  {
+    id: 'kubernetes.version',
+    title: 'the API server answers',
+    needs: ['kubernetes.access', ...reachable('kubernetes')],
+    run: version,
+  },
+  { id: 'kubernetes.clock', title: 'clock of the API server', needs: ANSWERING, run: clock },
+  {
+    id: 'kubernetes.authorizer',
+    title: 'the API server refuses what nobody was granted',
+    needs: ANSWERING,
+    run: authorizer,
+  },
+  {
+    id: 'rbac.read',
+    title: 'the object may be read',
+    needs: ['kubernetes.authorizer'],
+    run: mayRead,
+  },
+  {
+    id: 'rbac.token',
+    title: 'a token may be requested',
+    needs: ['kubernetes.authorizer'],
+    run: mayRequestToken,
+  },
+  {
+    id: 'rbac.list',
+    title: 'Secrets of other namespaces are out of reach',
+    needs: ['kubernetes.authorizer'],
+    run: mayList,
+  },
+]
+
+async function access(world: World): Promise<Verdict> {
+  const { origin, server } = await clusterAccess(world)
+  const { name } = await caller(world)
+  return ok(`${origin}: ${server}, as ${name}`)
+}
+
+interface Version {
+  readonly text: string
+  readonly date: string | undefined
+}
+
+const answered: (world: World) => Promise<Version> = fact(async (world) => {
+  const client = await cluster(world)
+  const operation = { verb: 'get', resource: 'version' } as const
+  const request = { method: 'GET', path: '/version', headers: {} } as const
+  const { json, headers } = await world.call((allowance) =>
+    client.request(allowance, operation, request),
+  )
+  const text = /"gitVersion": ?"(v[\w.+-]{1,64})"/.exec(JSON.stringify(json))?.[1] ?? 'unknown'
+  return { text, date: headers['date'] }
+})
+
+async function version(world: World): Promise<Verdict> {
+  return ok(`version ${(await answered(world)).text}`)
+}
+
+async function clock(world: World): Promise<Verdict> {
+  const date = Date.parse((await answered(world)).date ?? '')
+  if (Number.isNaN(date)) throw new Missing('the time, which the API server does not tell')
+  return skewVerdict('the API server', world.runtime.wallClock() - (date + 500))
+}
+
+/** Nobody was ever granted this. */
+const NONSENSE = { verb: 'diagnose', resource: 'nonsense', group: 'doctor.secretmanager' } as const
+
+async function authorizer(world: World): Promise<Verdict> {
+  const { isServiceAccount } = await caller(world)
+  // An administrator may do everything where RBAC is on, too: there another is asked about.
+  const isAllowed = isServiceAccount
+    ? await mayCaller(world, NONSENSE)
+    : await mayUser(world, 'secretmanager:nobody', ['system:authenticated'], NONSENSE)
+  if (!isAllowed) return ok('RBAC is on')
+  const who = isServiceAccount ? 'this ServiceAccount' : 'anybody who is authenticated'
+  return critical(
+    `${who} may do everything: any pod may mint a token of any ServiceAccount and with it log in to Vault, and what RBAC says means nothing`,
+    isServiceAccount
+      ? 'switch RBAC on (microk8s enable rbac; --authorization-mode=Node,RBAC); where it is on, take cluster-admin away: kubectl get clusterrolebindings -o wide'
+      : 'switch RBAC on: microk8s enable rbac; --authorization-mode=Node,RBAC of kube-apiserver',
+  )
+}
+
+async function mayRead(world: World): Promise<Verdict> {
+  if (world.settings.kubernetes.mountedAt !== undefined) {
+    throw new Missing('a read of the API server, and the ciphertext is mounted')
+  }
+  const { kind, namespace, name } = await place(world)
+  const resource = kind === 'Secret' ? 'secrets' : 'configmaps'
+  const action = { verb: 'get', resource, namespace, name }
+  return permission(world, action, `get ${resource} ${namespace}/${name}`)
+}
+
+async function mayRequestToken(world: World): Promise<Verdict> {
+  const { auth } = world.settings.vault
+  if (!('audience' in auth)) throw new Missing(`a login by ServiceAccount, not by ${auth.method}`)
+  if (auth.jwtFile !== undefined) throw new Missing('a TokenRequest, and the token is mounted')
+  const { namespace, name } = await account(world)
+  const action = { verb: 'create', resource: 'serviceaccounts/token', namespace, name }
+  return permission(world, action, `create serviceaccounts/token ${namespace}/${name}`)
+}
+
+async function permission(
+  world: World,
+  action: Parameters<typeof grantOf>[1],
+  what: string,
+): Promise<Verdict> {
+  if (await mayCaller(world, action)) return ok(what)
+  const { name } = await caller(world)
+  return finding(`${name} may not ${what}`, await grantOf(world, action))
+}
+
+async function mayList(world: World): Promise<Verdict> {
+  const { name, isServiceAccount } = await caller(world)
+  const reaches = await mayService(world, { verb: 'list', resource: 'secrets' })
+  const { namespace, name: configured } = await account(world)
+  const who = isServiceAccount ? name : `system:serviceaccount:${namespace}:${configured}`
+  if (!reaches) return ok(`${who} may not list the Secrets of the cluster`)
+  return warning(
+    `${who} may list every Secret of the cluster; a read needs get on one`,
+    `find what grants it: kubectl get clusterrolebindings -o wide | grep ${configured}; bind a Role with resourceNames in its place`,
+  )
+}

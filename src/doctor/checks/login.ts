@@ -1,0 +1,123 @@
+/** The login of the service, and the token that it gives. */
+import {
+  allowed,
+  login,
+  lookAsService,
+  role,
+  textsIn,
+  transitPaths,
+  type TransitPaths,
+} from '../vault.ts'
+import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
+import type { Check, World } from '../world.ts'
+
+/** The login, the token, and what it may. */
+export const LOGIN: readonly Check[] = [
+  { id: 'login', title: 'login', needs: ['vault.unsealed', 'jwt.token'], run: logIn },
+  { id: 'token.ttl', title: 'life of the token', needs: ['login'], run: life },
+  { id: 'token.type', title: 'type of the token', needs: ['login'], run: type },
+  { id: 'token.policies', title: 'policies of the token', needs: ['login'], run: policies },
+  { id: 'policy.decrypt', title: 'decrypting is allowed', needs: ['login'], run: mayDecrypt },
+  ...excess('encrypt', 'encrypting', ['encrypt'], 'warning'),
+  ...excess('config', 'changing the key', ['config', 'rotate'], 'warning'),
+  ...excess('export', 'taking the key out', ['export', 'backup'], 'critical'),
+]
+
+async function logIn(world: World): Promise<Verdict> {
+  await login(world)
+  const { auth } = world.settings.vault
+  const as = 'role' in auth ? ` as role ${auth.role}` : ''
+  return ok(`by ${auth.method}${as}`)
+}
+
+const HOUR_MS = 3_600_000
+
+async function life(world: World): Promise<Verdict> {
+  const { ttlMs } = await login(world)
+  if (ttlMs === undefined)
+    throw new Missing('a token that Vault gave: one that was given lives as long as it does')
+  const seconds = Math.ceil(ttlMs / 1000)
+  if (ttlMs <= HOUR_MS) return ok(`${seconds} s`)
+  return warning(
+    `a token lives ${Math.round(ttlMs / HOUR_MS)} h: who finds one may use it as long; a read needs seconds`,
+    `vault write ${rolePath(world)} token_ttl=10s`,
+  )
+}
+
+function rolePath({ settings }: World): string {
+  const { auth } = settings.vault
+  return 'mount' in auth
+    ? `auth/${auth.mount}/role/${'role' in auth ? auth.role : 'ROLE'}`
+    : 'auth/MOUNT/role/ROLE'
+}
+
+async function type(world: World): Promise<Verdict> {
+  const { type: found } = await login(world)
+  if (found === 'batch') return ok('batch: a login writes nothing to the storage of Vault')
+  if (found === 'given') return ok('a token that somebody else got')
+  return ok(
+    `service: each login writes to the storage of Vault; lighter: vault write ${rolePath(world)} token_type=batch`,
+  )
+}
+
+async function policies(world: World): Promise<Verdict> {
+  const found = await policiesOf(world)
+  if (found.includes('root')) {
+    return critical(
+      'the token is root: it may do everything in Vault',
+      'log in by a role with one policy: secretmanager provision',
+    )
+  }
+  return ok(found.join(', ') || 'none')
+}
+
+/** As the token says, else as the role does. */
+async function policiesOf(world: World): Promise<readonly string[]> {
+  const path = 'auth/token/lookup-self'
+  const own = await lookAsService(world, path).catch((error: unknown) => {
+    if (error instanceof Missing) return undefined
+    throw error
+  })
+  if (own) return textsIn(own, 'policies')
+  const bound = await role(world)
+  if (bound) return textsIn(bound, 'token_policies')
+  throw new Missing('read on auth/token/lookup-self')
+}
+
+async function mayDecrypt(world: World): Promise<Verdict> {
+  const { decrypt } = transitPaths(world)
+  if (has(await allowed(world), decrypt)) return ok(`update on ${decrypt}`)
+  return finding(
+    `the policies of the token do not grant ${decrypt}`,
+    `add to a policy of the role: path "${decrypt}" { capabilities = ["update"] }`,
+  )
+}
+
+type Capabilities = ReadonlyMap<string, ReadonlySet<string>>
+
+function has(found: Capabilities, path: string): boolean {
+  const names = found.get(path)
+  return ['root', 'update', 'create', 'read'].some((name) => names?.has(name))
+}
+
+/** What a service that reads must not be able to do. */
+function excess(
+  id: string,
+  what: string,
+  uses: readonly (keyof TransitPaths)[],
+  outcome: 'warning' | 'critical',
+): readonly Check[] {
+  const run = async (world: World): Promise<Verdict> => {
+    const paths = transitPaths(world)
+    const found = await allowed(world)
+    const granted = uses.map((use) => paths[use]).filter((path) => has(found, path))
+    if (granted.length === 0) return ok('refused, as it should be')
+    const list = granted.join(', ')
+    const verdict = outcome === 'critical' ? critical : warning
+    return verdict(
+      `the service may use ${list}; a reader needs decrypt alone`,
+      `take it out of the policies of the role: vault policy read POLICY`,
+    )
+  }
+  return [{ id: `policy.${id}`, title: `${what} is refused`, needs: ['login'], run }]
+}

@@ -1,0 +1,120 @@
+/**
+ * Secrets and ConfigMaps by pages, so that no cluster is too large to be looked through.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks
+ */
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { TOO_LARGE } from '../http/backend.ts'
+import type { Allowance } from '../http/budget.ts'
+import { badResponse, type Answer, type Backend } from '../http/call.ts'
+import { isRecord } from '../lib/record.ts'
+import { pathOf, RESOURCES, type KubernetesClient } from './client.ts'
+import { readObject, type Kind, type KubernetesObject } from './objects.ts'
+
+/** What to list, and how much of it at once. */
+export interface ListRequest {
+  readonly kind: Kind
+  /** Absent: all namespaces. */
+  readonly namespace?: string | undefined
+  /** Most objects of one page. */
+  readonly limit: number
+  /** `continue` of the page before. */
+  readonly continue?: string | undefined
+  /** Such as `type!=helm.sh/release.v1`. */
+  readonly fieldSelector?: string | undefined
+  readonly labelSelector?: string | undefined
+}
+
+/** Some objects of a list, in the order of namespace and name. */
+export interface ObjectPage {
+  readonly items: readonly KubernetesObject[]
+  /** What to ask the next page with; absent on the last one. */
+  readonly continue: string | undefined
+  /** How many objects are on later pages; only where the server counts them. */
+  readonly remaining: number | undefined
+  /** The version that the whole list is of. Opaque: equality only. */
+  readonly resourceVersion: string
+  /**
+   * False when the server had forgotten the version that the pages before are of (etcd keeps five
+   * minutes): objects that came or went since may be missing or be there.
+   */
+  readonly isConsistent: boolean
+}
+
+/**
+ * Lists one page. What it shows is the state when the first page was asked for: an object may have
+ * changed since, and a change by its version meets a conflict then.
+ *
+ * @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_*; {@link isTooLarge} where a page is too large
+ */
+export async function listPage(
+  client: KubernetesClient,
+  allowance: Allowance,
+  request: ListRequest,
+): Promise<ObjectPage> {
+  const backend = { name: 'kubernetes', url: client.access.server } as const
+  const first = await ask(client, allowance, request)
+  if (first.status !== 410) return readPage(backend, first, true)
+  const token = metadataOf(first)['continue']
+  if (typeof token !== 'string' || token === '') throw expired(backend)
+  const second = await ask(client, allowance, { ...request, continue: token })
+  if (second.status === 410) throw expired(backend)
+  return readPage(backend, second, false)
+}
+
+/** Whether an answer was above the transport's limit of 8 MiB: ask for fewer objects at once. */
+export function isTooLarge(error: unknown): boolean {
+  return isSecretManagerError(error) && error.causeClass === TOO_LARGE
+}
+
+function ask(
+  client: KubernetesClient,
+  allowance: Allowance,
+  request: ListRequest,
+): Promise<Answer> {
+  const { kind, namespace } = request
+  const resource = RESOURCES[kind]
+  const collection = namespace === undefined ? `/api/v1/${resource}` : pathOf(resource, namespace)
+  const operation = { verb: 'list', resource, namespace } as const
+  const path = `${collection}?${queryOf(request)}`
+  return client.request(allowance, operation, { method: 'GET', path, headers: {} })
+}
+
+function queryOf({ limit, continue: token, fieldSelector, labelSelector }: ListRequest): string {
+  const query = { limit: String(limit), continue: token, fieldSelector, labelSelector }
+  const given = Object.entries(query).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  )
+  return new URLSearchParams(given).toString()
+}
+
+function readPage(
+  backend: Pick<Backend, 'name' | 'url'>,
+  answer: Answer,
+  isConsistent: boolean,
+): ObjectPage {
+  const { status, json } = answer
+  const items: unknown = isRecord(json) ? json['items'] : undefined
+  const { resourceVersion, continue: token, remainingItemCount } = metadataOf(answer)
+  if (!Array.isArray(items) || typeof resourceVersion !== 'string')
+    throw badResponse(backend, status, 'is not a list of the API')
+  return {
+    items: items.map((item: unknown) => readObject(backend, { status, json: item })),
+    continue: typeof token === 'string' && token !== '' ? token : undefined,
+    remaining: typeof remainingItemCount === 'number' ? remainingItemCount : undefined,
+    resourceVersion,
+    isConsistent,
+  }
+}
+
+function metadataOf({ json }: Answer): Readonly<Record<string, unknown>> {
+  return isRecord(json) && isRecord(json['metadata']) ? json['metadata'] : {}
+}
+
+function expired({ url }: Pick<Backend, 'url'>): SecretManagerError {
+  const what = `the API server at ${url} no longer knows the list that this page continues (410)`
+  return new SecretManagerError('SM_K8S_REJECTED', what, {
+    hint: 'begin the list again',
+    status: 410,
+  })
+}

@@ -1,0 +1,217 @@
+/** A cluster as whoever provisions it: the few objects that provision makes, and what it tells of itself. */
+import type { Core } from '../core.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import type { Allowance } from '../http/budget.ts'
+import type { CallRequest } from '../http/call.ts'
+import type { Action } from '../kubernetes/access-review.ts'
+import type { ClusterAccess } from '../kubernetes/access.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { Operation } from '../kubernetes/errors.ts'
+import { isDnsLabel, isDnsSubdomain } from '../lib/names.ts'
+import { isRecord } from '../lib/record.ts'
+import { missingRights } from '../rotation/cluster-rights.ts'
+import type { Fields } from './plan.ts'
+import type { Manifest, ObjectKind } from './rbac.ts'
+
+/** A token of a ServiceAccount; its life is what the API server granted. */
+export interface IssuedToken {
+  readonly jwt: string
+  /** Unix milliseconds. */
+  readonly until: number
+}
+
+/** Which token is asked for. */
+export interface TokenWanted {
+  readonly namespace: string
+  readonly serviceAccount: string
+  /** Absent: the API server itself. */
+  readonly audience?: string | undefined
+  readonly seconds: number
+}
+
+/** Requests to one cluster, each a call of its own. */
+export class ClusterCalls {
+  readonly #core: Core
+  readonly #connect: (allowance: Allowance) => Promise<KubernetesClient>
+  readonly #signal: AbortSignal
+
+  constructor(
+    core: Core,
+    connect: (allowance: Allowance) => Promise<KubernetesClient>,
+    signal: AbortSignal,
+  ) {
+    this.#core = core
+    this.#connect = connect
+    this.#signal = signal
+  }
+
+  /** How the cluster is reached. @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_FILE_UNREADABLE */
+  access(): Promise<ClusterAccess> {
+    return this.#run(async (client) => client.access)
+  }
+
+  /** Reads an object; `undefined` where there is none. @throws {@link SecretManagerError} SM_K8S_* */
+  async get(kind: ObjectKind, name: string, namespace?: string): Promise<Fields | undefined> {
+    try {
+      const { operation, path } = at(kind, name, namespace)
+      return await this.#send({ ...operation, verb: 'get' }, { method: 'GET', path, headers: {} })
+    } catch (error) {
+      if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
+      throw error
+    }
+  }
+
+  /** Creates an object. @throws {@link SecretManagerError} SM_K8S_CONFLICT, SM_K8S_* */
+  async create(manifest: Manifest): Promise<void> {
+    const { name, namespace } = manifest.metadata
+    const { operation, collection: path } = at(manifest.kind, name, namespace)
+    const request = { method: 'POST', path, headers: {}, body: manifest } as const
+    await this.#send({ ...operation, verb: 'create' }, request)
+  }
+
+  /** Changes an object by JSON merge patch. @throws {@link SecretManagerError} SM_K8S_CONFLICT, SM_K8S_* */
+  async patch({ kind, metadata: { name, namespace } }: Manifest, body: object): Promise<void> {
+    const { operation, path } = at(kind, name, namespace)
+    const headers = { 'content-type': 'application/merge-patch+json' }
+    await this.#send({ ...operation, verb: 'patch' }, { method: 'PATCH', path, headers, body })
+  }
+
+  /** Deletes an object that may be gone already. @throws {@link SecretManagerError} SM_K8S_* */
+  async remove({ kind, metadata: { name, namespace } }: Manifest): Promise<void> {
+    const { operation, path } = at(kind, name, namespace)
+    try {
+      await this.#send({ ...operation, verb: 'delete' }, { method: 'DELETE', path, headers: {} })
+    } catch (error) {
+      if (!isSecretManagerError(error) || error.code !== 'SM_K8S_NOT_FOUND') throw error
+    }
+  }
+
+  /** Reads what is no object, such as `/openid/v1/jwks`. @throws {@link SecretManagerError} SM_K8S_* */
+  published(path: string): Promise<Fields> {
+    return this.#send({ verb: 'get', resource: path }, { method: 'GET', path, headers: {} })
+  }
+
+  /**
+   * Requests a token.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_NOT_FOUND, SM_K8S_*
+   * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+   */
+  async token({ namespace, serviceAccount, audience, seconds }: TokenWanted): Promise<IssuedToken> {
+    const { path } = at('ServiceAccount', serviceAccount, namespace)
+    const resource = 'serviceaccounts/token'
+    const operation = { verb: 'create', resource, namespace, name: serviceAccount } as const
+    const spec = {
+      expirationSeconds: seconds,
+      ...(audience === undefined ? {} : { audiences: [audience] }),
+    }
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }
+    const request = { method: 'POST', path: `${path}/token`, headers: {}, body } as const
+    return issued(await this.#send(operation, request))
+  }
+
+  /** What is needed and not granted, each in words. @throws {@link SecretManagerError} SM_K8S_* */
+  missing(actions: readonly Action[]): Promise<readonly string[]> {
+    return this.#run((client, allowance) => missingRights(client, allowance, actions))
+  }
+
+  /**
+   * Asks whether a ServiceAccount may list the Secrets of its namespace.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_DENIED where we may not ask, SM_K8S_*
+   * @see https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/subject-access-review-v1/
+   */
+  async mayList(namespace: string, serviceAccount: string): Promise<boolean> {
+    const group = 'authorization.k8s.io'
+    const resource = 'subjectaccessreviews'
+    const spec = {
+      user: `system:serviceaccount:${namespace}:${serviceAccount}`,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, AUTHENTICATED],
+      resourceAttributes: { verb: 'list', resource: 'secrets', namespace },
+    }
+    const { status } = await this.#send(
+      { verb: 'create', resource: `${resource}.${group}` },
+      {
+        method: 'POST',
+        path: `/apis/${group}/v1/${resource}`,
+        headers: {},
+        body: { apiVersion: `${group}/v1`, kind: 'SubjectAccessReview', spec },
+      },
+    )
+    return isRecord(status) && status['allowed'] === true
+  }
+
+  #send(operation: Operation, request: CallRequest): Promise<Fields> {
+    return this.#run(async (client, allowance) => {
+      const { json } = await client.request(allowance, operation, request)
+      return isRecord(json) ? json : {}
+    })
+  }
+
+  #run<T>(work: (client: KubernetesClient, allowance: Allowance) => Promise<T>): Promise<T> {
+    return this.#core.calls.run({ signal: this.#signal }, async (allowance) =>
+      work(await this.#connect(allowance), allowance),
+    )
+  }
+}
+
+const AUTHENTICATED = 'system:authenticated'
+
+const RBAC = 'rbac.authorization.k8s.io'
+
+/** Group and resource of each kind. */
+const RESOURCES: Readonly<
+  Record<ObjectKind, { readonly group: string; readonly resource: string }>
+> = {
+  Namespace: { group: '', resource: 'namespaces' },
+  ServiceAccount: { group: '', resource: 'serviceaccounts' },
+  Role: { group: RBAC, resource: 'roles' },
+  RoleBinding: { group: RBAC, resource: 'rolebindings' },
+  ClusterRole: { group: RBAC, resource: 'clusterroles' },
+  ClusterRoleBinding: { group: RBAC, resource: 'clusterrolebindings' },
+}
+
+/** What has to be granted for `verb` on an object. */
+export function actionFor(verb: string, { kind, metadata }: Manifest): Action {
+  const { name, namespace } = metadata
+  return {
+    ...RESOURCES[kind],
+    verb,
+    namespace,
+    // RBAC cannot match a name on create.
+    name: verb === 'create' ? undefined : name,
+  }
+}
+
+interface Address {
+  readonly collection: string
+  readonly path: string
+  readonly operation: Omit<Operation, 'verb'>
+}
+
+/** The last gate before names are part of a URL. */
+function at(kind: ObjectKind, name: string, namespace?: string): Address {
+  if (namespace !== undefined && !isDnsLabel(namespace)) throw badName('namespace')
+  if (!isDnsSubdomain(name)) throw badName('name')
+  const { group, resource } = RESOURCES[kind]
+  const root = group === '' ? '/api/v1' : `/apis/${group}/v1`
+  const place = namespace === undefined ? '' : `/namespaces/${namespace}`
+  const collection = `${root}${place}/${resource}`
+  const full = group === '' ? resource : `${resource}.${group}`
+  const operation = { resource: full, name, namespace }
+  return { collection, path: `${collection}/${name}`, operation }
+}
+
+function badName(what: string): SecretManagerError {
+  return new SecretManagerError('SM_CONFIG_INVALID', `the ${what} is not one of Kubernetes`)
+}
+
+function issued(answer: Fields): IssuedToken {
+  const { token: jwt, expirationTimestamp } = isRecord(answer['status']) ? answer['status'] : {}
+  const until = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN
+  if (typeof jwt === 'string' && jwt !== '' && !Number.isNaN(until)) return { jwt, until }
+  throw new SecretManagerError(
+    'SM_K8S_BAD_RESPONSE',
+    'the answer to a TokenRequest has no status.token with an expirationTimestamp',
+  )
+}

@@ -1,0 +1,234 @@
+/** What Vault and the clusters should hold, as data: a pure function of the file and of the clusters. */
+import type { AppSpec, ClusterSpec, ProvisionFile, ReviewerSpec } from '../config/provision-file.ts'
+import { CORRELATION_HEADER, JOBS, keysOf } from './names.ts'
+import { policyText } from './policies.ts'
+import { manifestsOf, type Manifest } from './rbac.ts'
+import type { MountRecord } from './record.ts'
+
+/** What must be known of a cluster to let Vault trust it. */
+export interface ClusterFacts {
+  /** UID of the namespace kube-system. */
+  readonly uid: string
+  /** `iss` of its ServiceAccount tokens. */
+  readonly issuer: string
+  /** Public keys of its ServiceAccount tokens, in PEM. */
+  readonly publicKeys: readonly string[]
+  /** URL of the API server as Vault is to reach it. */
+  readonly server: string
+  /** Its CA in PEM; absent where nobody named one. */
+  readonly caPem: string | undefined
+}
+
+/** Settings by name, as Vault takes them. */
+export type Fields = Readonly<Record<string, unknown>>
+
+/** One thing that Vault should hold. */
+export type VaultItem =
+  | { readonly kind: 'engine'; readonly mount: string }
+  | { readonly kind: 'upsert'; readonly mount: string; readonly adopt: boolean }
+  | KeyItem
+  | PolicyItem
+  | MethodItem
+  | ConfigItem
+  | RoleItem
+  | { readonly kind: 'header'; readonly name: string }
+
+/** A Transit key. */
+export interface KeyItem {
+  readonly kind: 'key'
+  readonly mount: string
+  readonly key: string
+  /** Absent: as it is. */
+  readonly autoRotateSeconds: number | undefined
+}
+
+/** A policy. */
+export interface PolicyItem {
+  readonly kind: 'policy'
+  readonly name: string
+  readonly text: string
+  readonly adopt: boolean
+}
+
+/** An auth mount. */
+export interface MethodItem {
+  readonly kind: 'method'
+  readonly mount: string
+  readonly type: ClusterSpec['auth']
+  readonly record: MountRecord
+  readonly adopt: boolean
+}
+
+/** The configuration of an auth mount. */
+export interface ConfigItem {
+  readonly kind: 'config'
+  readonly mount: string
+  readonly type: ClusterSpec['auth']
+  readonly fields: Fields
+  readonly reviewer: ReviewerSpec | undefined
+  readonly record: MountRecord
+  readonly adopt: boolean
+}
+
+/** A role of an auth mount. */
+export interface RoleItem {
+  readonly kind: 'role'
+  readonly mount: string
+  readonly type: ClusterSpec['auth']
+  readonly name: string
+  readonly policy: string
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly audience: string
+  readonly adopt: boolean
+}
+
+/** All that should be there. */
+export interface Plan {
+  /** Each after what it needs: a policy before the role that gives it. */
+  readonly vault: readonly VaultItem[]
+  /** By the name of the cluster. */
+  readonly clusters: ReadonlyMap<string, readonly Manifest[]>
+}
+
+/**
+ * Plans what a provision file asks for.
+ *
+ * @param facts - by the name of the cluster; one for each
+ */
+export function planOf(file: ProvisionFile, facts: ReadonlyMap<string, ClusterFacts>): Plan {
+  const { transitMount: mount, apps, clusters } = file
+  const used = clusters.filter(({ name }) => appsIn(apps, name).length > 0)
+  const trusted = used.flatMap((cluster) => {
+    const known = facts.get(cluster.name)
+    return known ? [methodItem(cluster, known), configItem(cluster, known)] : []
+  })
+  const vault: readonly VaultItem[] = [
+    { kind: 'engine', mount },
+    { kind: 'upsert', mount, adopt: apps.some(({ adopt }) => adopt) },
+    ...keyItems(file),
+    ...apps.flatMap((app) => policyItems(app, mount)),
+    ...trusted,
+    ...used.flatMap((cluster) => appsIn(apps, cluster.name).flatMap((app) => roles(app, cluster))),
+    { kind: 'header', name: CORRELATION_HEADER },
+  ]
+  return {
+    vault: apps.length === 0 ? [] : vault,
+    clusters: new Map(used.map((cluster) => [cluster.name, manifestsOf(file, cluster)])),
+  }
+}
+
+function appsIn(apps: readonly AppSpec[], cluster: string): readonly AppSpec[] {
+  return apps.filter(({ clusters }) => clusters.includes(cluster))
+}
+
+function keyItems({ apps, transitMount: mount }: ProvisionFile): readonly KeyItem[] {
+  const names = [...new Set(apps.flatMap(keysOf))]
+  return names.map((key) => {
+    const ms = apps
+      .filter(({ transitKey }) => transitKey === key)
+      .find(({ autoRotatePeriodMs }) => autoRotatePeriodMs !== undefined)?.autoRotatePeriodMs
+    const autoRotateSeconds = ms === undefined ? undefined : Math.round(ms / 1000)
+    return { kind: 'key', mount, key, autoRotateSeconds }
+  })
+}
+
+function policyItems(app: AppSpec, mount: string): readonly PolicyItem[] {
+  return JOBS.flatMap((job) => {
+    const name = app[job]?.policy
+    if (name === undefined) return []
+    return [{ kind: 'policy', name, text: policyText(app, job, mount), adopt: app.adopt }]
+  })
+}
+
+function recordOf({ name: cluster }: ClusterSpec, { uid }: ClusterFacts): MountRecord {
+  return { cluster, uid }
+}
+
+function methodItem(cluster: ClusterSpec, facts: ClusterFacts): MethodItem {
+  const { mount, auth: type, adopt } = cluster
+  return { kind: 'method', mount, type, record: recordOf(cluster, facts), adopt }
+}
+
+function configItem(cluster: ClusterSpec, facts: ClusterFacts): ConfigItem {
+  const { mount, auth: type, adopt, reviewer } = cluster
+  const fields = type === 'jwt' ? jwtConfig(facts) : reviewConfig(cluster, facts)
+  return { kind: 'config', mount, type, fields, reviewer, record: recordOf(cluster, facts), adopt }
+}
+
+/** @see https://developer.hashicorp.com/vault/api-docs/auth/jwt#configure */
+function jwtConfig({ issuer, publicKeys }: ClusterFacts): Fields {
+  return { bound_issuer: issuer, jwt_validation_pubkeys: publicKeys }
+}
+
+/** @see https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#configure-method */
+function reviewConfig({ reviewer }: ClusterSpec, { server, caPem }: ClusterFacts): Fields {
+  return {
+    kubernetes_host: server,
+    ...(caPem === undefined ? {} : { kubernetes_ca_cert: caPem }),
+    // Vault then never sends the token of its own pod to another cluster.
+    disable_local_ca_jwt: reviewer !== undefined,
+  }
+}
+
+function roles(app: AppSpec, cluster: ClusterSpec): readonly RoleItem[] {
+  const { mount, auth: type, audience } = cluster
+  const { namespace, adopt } = app
+  return JOBS.flatMap((job) => {
+    const access = app[job]
+    if (access === undefined) return []
+    const { role: name, policy, serviceAccount } = access
+    const who = { namespace, serviceAccount, audience }
+    return [{ kind: 'role', mount, type, name, policy, ...who, adopt }]
+  })
+}
+
+/** Seconds that a token lives: one read needs no more. */
+const TOKEN_SECONDS = 10
+
+/**
+ * The settings of a role: one ServiceAccount of one namespace, for tokens that nobody can renew.
+ *
+ * @see https://developer.hashicorp.com/vault/api-docs/auth/jwt#create-update-role
+ * @see https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#create-update-role
+ */
+export function roleFields(item: RoleItem): Fields {
+  return { ...bindingOf(item), ...tokenFields(item) }
+}
+
+/** Whom a role lets in. */
+export function bindingOf({ type, namespace, serviceAccount, audience }: RoleItem): Fields {
+  if (type === 'jwt') {
+    return {
+      role_type: 'jwt',
+      user_claim: 'sub',
+      bound_subject: `system:serviceaccount:${namespace}:${serviceAccount}`,
+      bound_audiences: [audience],
+    }
+  }
+  return {
+    bound_service_account_names: [serviceAccount],
+    bound_service_account_namespaces: [namespace],
+    audience,
+  }
+}
+
+function tokenFields({ policy }: RoleItem): Fields {
+  return {
+    token_policies: [policy],
+    token_ttl: TOKEN_SECONDS,
+    token_type: 'batch',
+    token_no_default_policy: true,
+  }
+}
+
+/** A new key: it never leaves Vault, and each document has a key of its own derived from it. */
+export function keyFields({ autoRotateSeconds }: KeyItem): Fields {
+  return {
+    type: 'aes256-gcm96',
+    derived: true,
+    exportable: false,
+    allow_plaintext_backup: false,
+    ...(autoRotateSeconds === undefined ? {} : { auto_rotate_period: `${autoRotateSeconds}s` }),
+  }
+}

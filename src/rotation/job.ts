@@ -1,0 +1,128 @@
+/** A rotation, a retirement and what both need, put together from the parts of a core. */
+import type { Core } from '../core.ts'
+import { SecretManagerError } from '../errors.ts'
+import type { Runtime } from '../runtime.ts'
+import { Keyring, type KeyFacts, type KeyMinima } from '../vault/keyring.ts'
+import { JournalStore } from './journal.ts'
+import { needsOf, refuseMissingRights, type Purpose } from './preflight.ts'
+import { recrypter, rewrapper, type Recrypt } from './recrypt.ts'
+import type { RetirementParts } from './retire.ts'
+import type { RotationParts } from './rotate.ts'
+import type { KeyName, Site } from './site.ts'
+
+/** What is to be done, with what. */
+export interface JobParts {
+  readonly core: Core
+  readonly runtime: Runtime
+  readonly key: KeyName
+  readonly sites: readonly Site[]
+  /** Where the journal is kept, in the configured cluster. */
+  readonly namespace: string
+  /** Decrypts and encrypts in place of a rewrap: for policies that do not know that. */
+  readonly isCompat: boolean
+}
+
+/** A change of a key. */
+export type Change = 'rotate' | 'minima' | 'trim'
+
+/** A margin over the limit of one request. */
+const MARGIN_MS = 1000
+
+/** Everything that is done with one key. */
+export class KeyJob {
+  readonly journal: JournalStore
+  readonly #parts: JobParts
+  readonly #keyring: Keyring
+
+  constructor(parts: JobParts) {
+    const { core, key, namespace } = parts
+    const { vault: client, session } = core.connections
+    this.#parts = parts
+    this.#keyring = new Keyring({ client, session, mount: key.mount })
+    const connect: ConstructorParameters<typeof JournalStore>[0]['connect'] = (allowance) =>
+      core.connections.kubernetes(allowance)
+    this.journal = new JournalStore({ key, namespace, connect, calls: core.calls })
+  }
+
+  /**
+   * Refuses before anything is changed where a right is missing, in Vault or in a cluster.
+   *
+   * @param changes - what is changed besides documents
+   * @throws {@link SecretManagerError} SM_VAULT_DENIED, SM_K8S_DENIED with all that is missing
+   */
+  async preflight(changes: readonly Change[], signal: AbortSignal): Promise<void> {
+    const { sites, isCompat } = this.#parts
+    await this.refuseMissing([...changes, isCompat ? 'compat' : 'rewrap'], signal)
+    const missing: string[] = []
+    for (const site of sites) missing.push(...(await site.missingRights(signal)))
+    if (changes.length > 0) missing.push(...(await this.journal.missingRights(signal)))
+    if (missing.length > 0) throw deniedByCluster(missing)
+  }
+
+  /** Asks Vault alone. */
+  async refuseMissing(purposes: readonly Purpose[], signal: AbortSignal): Promise<void> {
+    const { core, key } = this.#parts
+    const needs = needsOf(key, purposes)
+    await core.calls.run({ signal }, (it) => refuseMissingRights(core, it, needs))
+  }
+
+  facts(signal: AbortSignal): Promise<KeyFacts> {
+    const { core, key } = this.#parts
+    return core.calls.run({ signal }, (it) => this.#keyring.facts(it, key.transitKey))
+  }
+
+  recryptTo(latest: number): Recrypt {
+    const { core, key, runtime, isCompat } = this.#parts
+    const { transitKey } = key
+    if (isCompat) return recrypter(core, transitKey)
+    return rewrapper(core, this.#keyring, transitKey, runtime)(latest)
+  }
+
+  configure(minima: KeyMinima, signal: AbortSignal): Promise<void> {
+    const { core, key } = this.#parts
+    return core.calls.run({ signal }, (it) => this.#keyring.configure(it, key.transitKey, minima))
+  }
+
+  trim(minAvailableVersion: number, signal: AbortSignal): Promise<void> {
+    const { core, key } = this.#parts
+    return core.calls.run({ signal }, (it) =>
+      this.#keyring.trim(it, key.transitKey, minAvailableVersion),
+    )
+  }
+
+  rotation(): RotationParts {
+    const { core, key, runtime, sites } = this.#parts
+    const { attempt } = core.settings
+    return {
+      runtime,
+      journal: this.journal,
+      sites,
+      latest: async (signal) => (await this.facts(signal)).latestVersion,
+      rotate: (signal) =>
+        core.calls.run({ signal }, (it) => core.connections.transit.rotate(it, key.transitKey)),
+      recryptTo: (latest) => this.recryptTo(latest),
+      patienceMs: attempt.timeoutMs + MARGIN_MS,
+      preflight: (signal) => this.preflight(['rotate'], signal),
+    }
+  }
+
+  retirement(): RetirementParts {
+    const { runtime, sites } = this.#parts
+    return {
+      runtime,
+      journal: this.journal,
+      sites,
+      facts: (signal) => this.facts(signal),
+      configure: (minima, signal) => this.configure(minima, signal),
+      recryptTo: (latest) => this.recryptTo(latest),
+    }
+  }
+}
+
+function deniedByCluster(missing: readonly string[]): SecretManagerError {
+  const message = `nothing was changed: this identity may not ${missing.join('; ')}`
+  return new SecretManagerError('SM_K8S_DENIED', message, {
+    hint: 'grant it by a Role and a RoleBinding; names as resourceNames are enough, but for create',
+    problems: missing,
+  })
+}

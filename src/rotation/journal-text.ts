@@ -1,0 +1,104 @@
+/** What the journal of a rotation says, and how it is written down: one JSON document. */
+import { isRecord } from '../lib/record.ts'
+import type { KeyName } from './site.ts'
+import type { Stock } from './stock.ts'
+
+/** What the journal says. */
+export interface Journal extends KeyName {
+  /**
+   * `rotating`: a new version was, or is about to be, asked for. `rewrapping`: it is there, and documents are
+   * brought to it. `done`: they were.
+   */
+  readonly phase: 'rotating' | 'rewrapping' | 'done'
+  /** Latest version before the rotation. */
+  readonly from: number
+  /** Who wrote last: a random id of each run. */
+  readonly run: string
+  /** When the rotation began, and ended; RFC 3339. */
+  readonly begunAt: string
+  readonly doneAt?: string | undefined
+  /** The last change of the minima; `raising` until everything was looked at once more. */
+  readonly retirement?: Retirement | undefined
+  /** The last look at each site, by its name. */
+  readonly sites: Readonly<Record<string, Stock>>
+}
+
+/** A change of the version below which nothing opens any more. */
+export interface Retirement {
+  readonly phase: 'raising' | 'done'
+  /** `min_decryption_version` before, and after. */
+  readonly from: number
+  readonly to: number
+  /** RFC 3339. */
+  readonly at: string
+}
+
+/** A journal of a key that was never rotated here. */
+export function emptyJournal({ mount, transitKey }: KeyName, latest: number): Journal {
+  return { mount, transitKey, phase: 'done', from: latest, run: '', begunAt: '', sites: {} }
+}
+
+/** The looks by the name of their site. */
+export function bySite(stocks: readonly Stock[]): Journal['sites'] {
+  return Object.fromEntries(stocks.map((stock) => [stock.site, stock]))
+}
+
+/** Reads a journal; `undefined` where it is none. Whoever may write ConfigMaps may have written it. */
+export function journalIn(text: string): Journal | undefined {
+  const value = parsed(text)
+  if (!isRecord(value)) return undefined
+  const { mount, transitKey, phase, from, run, begunAt, doneAt, sites } = value
+  const known = PHASES.find((each) => each === phase)
+  if (!isText(mount) || !isText(transitKey) || !isText(run) || !isText(begunAt)) return undefined
+  if (known === undefined || typeof from !== 'number' || !isRecord(sites)) return undefined
+  return {
+    mount,
+    transitKey,
+    phase: known,
+    from,
+    run,
+    begunAt,
+    ...(isText(doneAt) && { doneAt }),
+    retirement: retirementIn(value['retirement']),
+    sites: Object.fromEntries(
+      Object.entries(sites).flatMap(([name, stock]) => {
+        const read = stockIn(name, stock)
+        return read ? [[name, read] as const] : []
+      }),
+    ),
+  }
+}
+
+function retirementIn(value: unknown): Retirement | undefined {
+  if (!isRecord(value)) return undefined
+  const { phase, from, to, at } = value
+  if (typeof from !== 'number' || typeof to !== 'number' || !isText(at)) return undefined
+  return { phase: phase === 'raising' ? phase : 'done', from, to, at }
+}
+
+const PHASES = ['rotating', 'rewrapping', 'done'] as const
+
+function stockIn(site: string, value: unknown): Stock | undefined {
+  if (!isRecord(value)) return undefined
+  const { at, isComplete, documents, oldest } = value
+  if (!isText(at) || typeof documents !== 'number') return undefined
+  return {
+    site,
+    at,
+    documents,
+    isComplete: isComplete === true,
+    oldest: typeof oldest === 'number' ? oldest : null,
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

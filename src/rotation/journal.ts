@@ -1,0 +1,159 @@
+/**
+ * The journal of a key's rotation: a ConfigMap that says how far the last one came, and when each site
+ * was looked at. It is written compare-and-set, before the step that it names.
+ */
+import { createHash } from 'node:crypto'
+
+import type { Calls } from '../calls.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import type { Allowance } from '../http/budget.ts'
+import type { KubernetesClient } from '../kubernetes/client.ts'
+import { isDnsLabel } from '../lib/names.ts'
+import { LABELS } from '../sources/target.ts'
+import { missingRights } from './cluster-rights.ts'
+import { journalIn, type Journal } from './journal-text.ts'
+import type { KeyName } from './site.ts'
+
+/** The journal as it was read. */
+export interface JournalState {
+  readonly journal: Journal | undefined
+  /** Absent where there is no ConfigMap. */
+  readonly resourceVersion: string | undefined
+}
+
+const DATA_KEY = 'journal.json'
+
+/** Name of the ConfigMap. */
+export function journalName({ mount, transitKey }: KeyName): string {
+  const isPlain = mount === 'transit' && isDnsLabel(transitKey) && transitKey.length <= 200
+  if (isPlain) return `secretmanager-rotation-${transitKey}`
+  // Transit's names may have what those of Kubernetes may not.
+  const plain = transitKey
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]/g, '-')
+    .slice(0, 40)
+  const digest = createHash('sha256').update(`${mount}\n${transitKey}`).digest('hex').slice(0, 10)
+  return `secretmanager-rotation-${plain}-${digest}`
+}
+
+/** Where the journal of a key is kept. */
+export interface JournalParts {
+  readonly key: KeyName
+  readonly namespace: string
+  readonly connect: (allowance: Allowance) => Promise<KubernetesClient>
+  readonly calls: Calls
+}
+
+/** Reads and writes the journal of one key. */
+export class JournalStore {
+  readonly name: string
+  readonly #parts: JournalParts
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts
+    this.name = journalName(parts.key)
+  }
+
+  get key(): KeyName {
+    return this.#parts.key
+  }
+
+  /** The way it is named in messages. */
+  get where(): string {
+    return `ConfigMap ${this.#parts.namespace}/${this.name}`
+  }
+
+  /** Gives what is needed to keep it and not granted, each fit for a line of a message. */
+  missingRights(signal: AbortSignal): Promise<readonly string[]> {
+    const { calls, connect, namespace } = this.#parts
+    const configmap = { resource: 'configmaps', namespace, name: this.name }
+    const actions = [
+      { ...configmap, verb: 'get' },
+      // A name is not known yet when an object is made, so a rule that names it does not count.
+      { verb: 'create', resource: 'configmaps', namespace },
+      { ...configmap, verb: 'patch' },
+    ]
+    return calls.run({ signal }, async (allowance) =>
+      missingRights(await connect(allowance), allowance, actions),
+    )
+  }
+
+  /**
+   * Reads it.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_REJECTED where it is not a journal of this key, SM_K8S_*
+   */
+  async read(signal: AbortSignal): Promise<JournalState> {
+    const { calls, connect, namespace } = this.#parts
+    try {
+      const { data, resourceVersion } = await calls.run({ signal }, async (allowance) =>
+        (await connect(allowance)).get(allowance, 'ConfigMap', namespace, this.name),
+      )
+      return { journal: this.#parse(data.get(DATA_KEY)), resourceVersion }
+    } catch (error) {
+      if (!isSecretManagerError(error) || error.code !== 'SM_K8S_NOT_FOUND') throw error
+      return { journal: undefined, resourceVersion: undefined }
+    }
+  }
+
+  /**
+   * Writes it, unless another run wrote since it was read.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_CONFLICT, SM_K8S_*
+   */
+  async write(
+    journal: Journal,
+    { resourceVersion }: JournalState,
+    signal: AbortSignal,
+  ): Promise<JournalState> {
+    const { calls, connect, namespace } = this.#parts
+    const { name } = this
+    const data = { [DATA_KEY]: JSON.stringify(journal) }
+    const metadata = { name, labels: LABELS }
+    try {
+      await calls.run({ signal }, async (allowance) => {
+        const kubernetes = await connect(allowance)
+        return resourceVersion === undefined
+          ? kubernetes.create(allowance, 'ConfigMap', namespace, { metadata, data })
+          : kubernetes.patch(allowance, 'ConfigMap', namespace, {
+              metadata: { ...metadata, resourceVersion },
+              data,
+            })
+      })
+    } catch (error) {
+      if (!isSecretManagerError(error) || error.code !== 'SM_K8S_CONFLICT') throw error
+      // A write whose answer was lost is repeated, and then meets itself.
+      const now = await this.read(signal)
+      if (JSON.stringify(now.journal) === data[DATA_KEY]) return now
+      throw otherRun(this.where)
+    }
+    return this.read(signal)
+  }
+
+  /** Takes out what was looked at at these sites, which are gone. */
+  async forget(names: readonly string[], signal: AbortSignal): Promise<void> {
+    const state = await this.read(signal)
+    const { journal } = state
+    if (!journal || !names.some((name) => Object.hasOwn(journal.sites, name))) return
+    const left = Object.entries(journal.sites).filter(([name]) => !names.includes(name))
+    await this.write({ ...journal, sites: Object.fromEntries(left) }, state, signal)
+  }
+
+  #parse(text: string | undefined): Journal | undefined {
+    if (text === undefined) return undefined
+    const journal = journalIn(text)
+    const { mount, transitKey } = this.#parts.key
+    if (journal?.mount === mount && journal.transitKey === transitKey) return journal
+    const message = `${this.where} is not the journal of ${mount}/keys/${transitKey}`
+    throw new SecretManagerError('SM_K8S_REJECTED', message, {
+      hint: 'look at it; delete it if nobody needs it',
+    })
+  }
+}
+
+/** Tells that two runs want the same. */
+export function otherRun(where: string): SecretManagerError {
+  return new SecretManagerError('SM_K8S_CONFLICT', `another run wrote ${where} meanwhile`, {
+    hint: 'wait until it is done: secretmanager status; then run this again',
+  })
+}

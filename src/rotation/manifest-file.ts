@@ -1,0 +1,93 @@
+/** A file of manifests as it is at one time, and the effects that rotation has on files. */
+import { mentionsDocuments, readManifests, type Manifest } from '../authoring/manifests.ts'
+import { SecretManagerError } from '../errors.ts'
+import type { KeyName } from './site.ts'
+
+/** The files of a person. */
+export interface FileStore {
+  /**
+   * Finds the manifests that are meant: the file that is named, or those in the directory. A file has one name,
+   * however many links lead to it.
+   *
+   * @throws {@link SecretManagerError} SM_FILE_UNREADABLE
+   */
+  paths(given: string): Promise<readonly string[]>
+  /**
+   * Reads a file.
+   *
+   * @throws {@link SecretManagerError} SM_TOO_LARGE, SM_FILE_UNREADABLE with the system's code in `causeClass`
+   */
+  read(path: string): Promise<Uint8Array>
+  /**
+   * Replaces a file as a whole, unless it holds something else than `expected` by now.
+   *
+   * @throws {@link SecretManagerError} SM_FILE_UNREADABLE
+   */
+  replace(path: string, expected: Uint8Array, bytes: Uint8Array): Promise<'replaced' | 'changed'>
+}
+
+/** What a file holds. */
+export interface ManifestFile {
+  readonly bytes: Uint8Array
+  readonly text: string
+  readonly manifests: readonly Manifest[]
+}
+
+/**
+ * Reads a file of manifests.
+ *
+ * @throws {@link SecretManagerError} SM_CONFIG_INVALID where it is none, and what {@link FileStore.read} rejects with
+ */
+export async function readManifestFile(store: FileStore, path: string): Promise<ManifestFile> {
+  return parseManifestFile(await store.read(path), path)
+}
+
+/** The same of bytes that were read. @throws {@link SecretManagerError} SM_CONFIG_INVALID */
+export async function parseManifestFile(bytes: Uint8Array, path: string): Promise<ManifestFile> {
+  const text = Buffer.from(bytes).toString()
+  // It could not be written again byte for byte.
+  if (Buffer.compare(Buffer.from(text), bytes) !== 0) {
+    throw new SecretManagerError('SM_CONFIG_INVALID', `${named(path)} is not UTF-8`, {
+      hint: 'convert it: iconv -t UTF-8',
+    })
+  }
+  return { bytes, text, manifests: await readManifests(text, named(path)) }
+}
+
+/** The way a file is named in errors. */
+export function named(path: string): string {
+  return `the file ${JSON.stringify(path)}`
+}
+
+/** Whether bytes that are no manifests may hold a document all the same, in whatever encoding. */
+export function mayHoldDocuments(bytes: Uint8Array): boolean {
+  return mentionsDocuments(looseText(bytes))
+}
+
+/** Whether there may be a Secret, a ConfigMap or a document in it: most files of a repository need no parser. */
+export function mayHoldManifests(bytes: Uint8Array): boolean {
+  const text = looseText(bytes)
+  return text.includes('Secret') || text.includes('ConfigMap') || mentionsDocuments(text)
+}
+
+/** Also of UTF-16, which some shells write. */
+function looseText(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1').replaceAll('\0', '')
+}
+
+/**
+ * Whether a file has a document that may be of `key`: values of a chart, or what a Secret is generated from. Nobody
+ * knows where such a document will stand.
+ */
+export function mentionsKey(bytes: Uint8Array, { mount, transitKey }: KeyName): boolean {
+  const sealed = `sealed:v1:${mount}:${transitKey}:`
+  const signs = [sealed, 'vault:v'].flatMap((sign) => [sign, beginningInBase64(sign)])
+  const pattern = signs.map((sign) => sign.replaceAll(/[.+]/g, String.raw`\$&`)).join('|')
+  // Not within a document of another key, which has a `vault:v`, too.
+  return new RegExp(`(?<![\\w+/:])(?:${pattern})`).test(looseText(bytes))
+}
+
+/** The last character depends on what follows. */
+function beginningInBase64(text: string): string {
+  return Buffer.from(text).toString('base64').replace(/.=*$/, '')
+}

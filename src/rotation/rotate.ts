@@ -1,0 +1,211 @@
+/**
+ * Rotates a key and brings its documents to the new version. The journal is written before each step, so
+ * that a run which begins after a crash goes on where the last one ended, with at most one version more.
+ */
+import { isSecretManagerError } from '../errors.ts'
+import { aborted } from '../lib/abort.ts'
+import type { Runtime } from '../runtime.ts'
+import { bySite, emptyJournal, type Journal } from './journal-text.ts'
+import { otherRun, type JournalState, type JournalStore } from './journal.ts'
+import { stocksOf, tour, type Listeners } from './look.ts'
+import type { Mode } from './outcome.ts'
+import type { Recrypt } from './recrypt.ts'
+import type { Site } from './site.ts'
+import type { Stock } from './stock.ts'
+
+/** What a rotation works with. */
+export interface RotationParts {
+  readonly runtime: Runtime
+  readonly journal: JournalStore
+  /** Everywhere that documents of the key lie. */
+  readonly sites: readonly Site[]
+  /** Asks for the latest version of the key. */
+  readonly latest: (signal: AbortSignal) => Promise<number>
+  /** Adds a version; sent once. @returns the latest version */
+  readonly rotate: (signal: AbortSignal) => Promise<number>
+  /** Brings ciphertexts to at least this version. */
+  readonly recryptTo: (latest: number) => Recrypt
+  /** How long another run's request to rotate can be under way, in milliseconds. */
+  readonly patienceMs: number
+  /** Checks every right that is needed, before anything is changed. @throws with what is missing */
+  readonly preflight: (signal: AbortSignal) => Promise<void>
+}
+
+/** How a rotation goes, told as it goes. */
+export interface RotationOptions extends Listeners {
+  readonly signal: AbortSignal
+  /** A key that was rotated less than so many milliseconds ago is not rotated again. */
+  readonly minAgeMs: number
+  /** Whether each document is proven to open after the rewrap. */
+  readonly verify: boolean
+  readonly onStep: (step: RotationStep) => void
+}
+
+/** A step that begins, or what one came to. */
+export type RotationStep =
+  | { readonly step: 'preflight' | 'rotate' }
+  /** An earlier run did not come to its end. */
+  | { readonly step: 'resume'; readonly journal: Journal; readonly isRotated: boolean }
+  /** Somebody else may be about to rotate. */
+  | { readonly step: 'wait'; readonly ms: number }
+  | { readonly step: 'young'; readonly ageMs: number }
+  | { readonly step: 'rotated'; readonly from: number; readonly to: number }
+  | { readonly step: 'rewrap' | 'verify'; readonly site: string }
+
+/** What a rotation came to. */
+export interface Rotation {
+  /** Latest version before; that of `to` where nothing was rotated. */
+  readonly from: number
+  readonly to: number
+  readonly stocks: readonly Stock[]
+  /** Whether all documents that could be written are at `to`. */
+  readonly isDone: boolean
+}
+
+/**
+ * Rotates, rewraps and verifies. It ends there: no version is retired.
+ *
+ * @throws {@link SecretManagerError} before anything is changed where a right is missing; SM_K8S_CONFLICT where another run
+ * rotates; SM_VAULT_*, SM_K8S_*. Run again, it goes on.
+ */
+export async function rotate(parts: RotationParts, options: RotationOptions): Promise<Rotation> {
+  const { signal, onStep, verify } = options
+  onStep({ step: 'preflight' })
+  await parts.preflight(signal)
+  const run = new RotationRun(parts, options)
+  const { from, to } = await run.version()
+  const written = await run.rewrap(to)
+  const stocks = verify ? await run.verify(to) : written
+  const isDone = stocks.every(({ isComplete }) => isComplete)
+  await run.end(stocks, isDone)
+  return { from, to, stocks, isDone }
+}
+
+class RotationRun {
+  readonly #parts: RotationParts
+  readonly #options: RotationOptions
+  readonly #run: string
+  #state: JournalState = { journal: undefined, resourceVersion: undefined }
+
+  constructor(parts: RotationParts, options: RotationOptions) {
+    this.#parts = parts
+    this.#options = options
+    this.#run = parts.runtime.randomId()
+  }
+
+  /** Sees to it that there is a new version, whatever became of an earlier run. */
+  async version(): Promise<{ readonly from: number; readonly to: number }> {
+    const { journal: store, latest } = this.#parts
+    const { signal, onStep } = this.#options
+    this.#state = await store.read(signal)
+    const { journal } = this.#state
+    const now = await latest(signal)
+    if (journal === undefined || journal.phase === 'done') return this.#begin(now, journal)
+    const isRotated = now > journal.from
+    onStep({ step: 'resume', journal, isRotated })
+    if (isRotated) return this.#rotated(journal.from, now)
+    return this.#resume(journal, now)
+  }
+
+  async #begin(
+    now: number,
+    last: Journal | undefined,
+  ): Promise<{ readonly from: number; readonly to: number }> {
+    const { minAgeMs, onStep } = this.#options
+    const nowUnixMs = this.#parts.runtime.wallClock()
+    const ageMs = last ? nowUnixMs - Date.parse(last.begunAt) : Infinity
+    if (ageMs < minAgeMs) {
+      onStep({ step: 'young', ageMs })
+      return { from: now, to: now }
+    }
+    const begunAt = new Date(nowUnixMs).toISOString()
+    await this.#write({ phase: 'rotating', from: now, begunAt, doneAt: undefined })
+    return this.#ask(now)
+  }
+
+  /**
+   * The journal says that a version was to be added, and there is none: the run that wrote it was ended
+   * before, or is about to ask. Its request cannot take longer than its limit.
+   */
+  async #resume(
+    journal: Journal,
+    now: number,
+  ): Promise<{ readonly from: number; readonly to: number }> {
+    const { journal: store, latest, patienceMs, runtime } = this.#parts
+    const { signal, onStep } = this.#options
+    onStep({ step: 'wait', ms: patienceMs })
+    await runtime.sleep(patienceMs, signal)
+    if (signal.aborted) throw aborted()
+    const later = await store.read(signal)
+    const isSame = later.resourceVersion === this.#state.resourceVersion
+    const version = await latest(signal)
+    this.#state = later
+    if (version > journal.from) return this.#rotated(journal.from, version)
+    if (!isSame) throw otherRun(store.where)
+    await this.#write({ phase: 'rotating' })
+    return this.#ask(now)
+  }
+
+  /** V15: where no answer came, the key itself says whether it was rotated. It is never asked twice. */
+  async #ask(from: number): Promise<{ readonly from: number; readonly to: number }> {
+    const { rotate: ask, latest } = this.#parts
+    const { signal, onStep } = this.#options
+    onStep({ step: 'rotate' })
+    try {
+      return await this.#rotated(from, await ask(signal))
+    } catch (error) {
+      if (!isSecretManagerError(error) || signal.aborted) throw error
+      const now = await latest(signal)
+      if (now > from) return this.#rotated(from, now)
+      // An answer means that nothing is under way any more.
+      if (error.status !== undefined) await this.#write({ phase: 'done' })
+      throw error
+    }
+  }
+
+  async #rotated(
+    from: number,
+    to: number,
+  ): Promise<{ readonly from: number; readonly to: number }> {
+    await this.#write({ phase: 'rewrapping' })
+    this.#options.onStep({ step: 'rotated', from, to })
+    return { from, to }
+  }
+
+  rewrap(to: number): Promise<readonly Stock[]> {
+    return this.#tour(to, 'rewrap')
+  }
+
+  /** Looks at everything anew, and has Transit prove that each document opens, without its plaintext. */
+  verify(to: number): Promise<readonly Stock[]> {
+    return this.#tour(to, 'prove')
+  }
+
+  async end(stocks: readonly Stock[], isDone: boolean): Promise<void> {
+    const sites = { ...this.#state.journal?.sites, ...bySite(stocks) }
+    const doneAt = new Date(this.#parts.runtime.wallClock()).toISOString()
+    await this.#write(isDone ? { phase: 'done', doneAt, sites } : { sites })
+  }
+
+  async #tour(latest: number, mode: Mode): Promise<readonly Stock[]> {
+    const { sites, runtime, recryptTo } = this.#parts
+    const taken: Stock[] = []
+    for (const site of sites) {
+      this.#options.onStep({ step: mode === 'prove' ? 'verify' : 'rewrap', site: site.name })
+      const recrypt = recryptTo(latest)
+      taken.push(
+        ...stocksOf(await tour([site], { ...this.#options, runtime, mode, latest, recrypt })),
+      )
+    }
+    return taken
+  }
+
+  /** The rest stays as it was read; where nothing was, these are all. */
+  async #write(changes: Partial<Journal>): Promise<void> {
+    const { journal: store } = this.#parts
+    const { journal } = this.#state
+    const before = journal ?? emptyJournal(store.key, 0)
+    const now: Journal = { ...before, ...changes, run: this.#run }
+    this.#state = await store.write(now, this.#state, this.#options.signal)
+  }
+}

@@ -1,0 +1,65 @@
+/** What one look at a site came to: how many documents of the key there are, and under which versions. */
+import type { Outcome } from './outcome.ts'
+import type { Entry } from './rewrap.ts'
+
+/** The result of a look, as the journal keeps it. */
+export interface Stock {
+  readonly site: string
+  /** RFC 3339. */
+  readonly at: string
+  /** Whether all of the site was looked at, and everything that is named was found and could be read. */
+  readonly isComplete: boolean
+  /** Documents of the key. */
+  readonly documents: number
+  /** The lowest version that a document is under, or comes back under from its source; `null` where there is none. */
+  readonly oldest: number | null
+}
+
+/** Counts the entries of one site. */
+export class StockTaking {
+  readonly #site: string
+  readonly #at: number
+  readonly #counts = new Map<Outcome['state'], number>()
+  #unread = 0
+  #oldest = Infinity
+
+  /** @param nowUnixMs - when the look begins */
+  constructor(site: string, nowUnixMs: number) {
+    this.#site = site
+    this.#at = nowUnixMs
+  }
+
+  add({ outcome, document }: Entry): void {
+    this.#counts.set(outcome.state, this.count(outcome.state) + 1)
+    if (document === undefined || outcome.state === 'foreign') return
+    const { keyVersion, appliedVersion = Infinity } = document
+    const now = outcome.state === 'rewrapped' ? outcome.to : keyVersion
+    // What somebody else wrote meanwhile is current.
+    if (outcome.state !== 'overtaken') this.#oldest = Math.min(this.#oldest, now, appliedVersion)
+  }
+
+  /** A part of the site could not be looked at. */
+  addUnread(): void {
+    this.#unread += 1
+  }
+
+  count(state: Outcome['state']): number {
+    return this.#counts.get(state) ?? 0
+  }
+
+  /** Parts that could not be looked at. */
+  get unread(): number {
+    return this.#unread
+  }
+
+  result(): Stock {
+    const states = ['current', 'rewrapped', 'behind', 'failed'] as const
+    return {
+      site: this.#site,
+      at: new Date(this.#at).toISOString(),
+      isComplete: this.#unread === 0 && this.count('failed') === 0,
+      documents: states.reduce((sum, state) => sum + this.count(state), 0),
+      oldest: this.#oldest === Infinity ? null : this.#oldest,
+    }
+  }
+}

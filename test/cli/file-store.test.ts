@@ -1,0 +1,115 @@
+/** The files of a person as rotation sees them: each once, and replaced only as they were read. */
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+import { fileStore } from '../../src/cli/file-store.ts'
+import { inProcessTransport } from '../../src/dev/transport.ts'
+import { systemRuntime } from '../../src/runtime.ts'
+import { rejection } from '../faults/world.ts'
+
+const store = fileStore(systemRuntime(inProcessTransport(new Map())))
+
+let directory: string
+
+beforeEach(() => {
+  directory = realpathSync(mkdtempSync(join(tmpdir(), 'secretmanager-files-')))
+  mkdirSync(join(directory, 'a/b'), { recursive: true })
+  writeFileSync(join(directory, 'a/one.yaml'), 'one')
+  writeFileSync(join(directory, 'a/b/two.json'), 'two')
+  writeFileSync(join(directory, 'a/b/README.md'), 'three')
+})
+
+afterEach(() => rmSync(directory, { recursive: true }))
+
+describe('paths', () => {
+  test('are those of manifests, at any depth', async () => {
+    const found = await store.paths(directory)
+    expect(found.toSorted()).toEqual([
+      join(directory, 'a/b/two.json'),
+      join(directory, 'a/one.yaml'),
+    ])
+  })
+
+  test('below the directory that we were started in they are told from there', async () => {
+    const here = relative('.', import.meta.filename)
+    expect(await store.paths(import.meta.filename)).toEqual([here])
+    expect(await store.paths(`./test/../${here}`)).toEqual([here])
+  })
+
+  test('a file has one name, however many links lead to it', async () => {
+    const file = join(directory, 'a/one.yaml')
+    symlinkSync('one.yaml', join(directory, 'a/link.yaml'))
+    symlinkSync('a', join(directory, 'c'))
+    const found = [
+      ...(await store.paths(join(directory, 'a'))),
+      ...(await store.paths(join(directory, 'c'))),
+      ...(await store.paths(join(directory, 'c/link.yaml'))),
+    ]
+    expect(new Set(found)).toEqual(new Set([file, join(directory, 'a/b/two.json')]))
+    expect(await store.replace(file, Buffer.from('one'), Buffer.from('1'))).toBe('replaced')
+    expect(readFileSync(join(directory, 'a/link.yaml'), 'utf8')).toBe('1')
+    expect(lstatSync(join(directory, 'a/link.yaml')).isSymbolicLink()).toBe(true)
+  })
+
+  test('a link that leads nowhere is told when it is read', async () => {
+    symlinkSync('none', join(directory, 'a/gone.yaml'))
+    const found = await store.paths(join(directory, 'a'))
+    expect(found).toContain(join(directory, 'a/gone.yaml'))
+    const error = await rejection(store.read(join(directory, 'a/gone.yaml')))
+    expect(error).toMatchObject({ code: 'SM_FILE_UNREADABLE', causeClass: 'ENOENT' })
+  })
+
+  test('what is not there is refused', async () => {
+    const error = await rejection(store.paths(join(directory, 'none')))
+    expect(error).toMatchObject({ code: 'SM_FILE_UNREADABLE', causeClass: 'ENOENT' })
+  })
+})
+
+describe('reading', () => {
+  test('a file of 64 MiB at most', async () => {
+    const file = join(directory, 'large.yaml')
+    writeFileSync(file, '')
+    truncateSync(file, 1 << 26)
+    expect(await store.read(file)).toHaveLength(1 << 26)
+    truncateSync(file, (1 << 26) + 1)
+    expect(await rejection(store.read(file))).toMatchObject({ code: 'SM_TOO_LARGE' })
+  })
+
+  test('what is no file is refused', async () => {
+    const error = await rejection(store.read(join(directory, 'a')))
+    expect(error).toMatchObject({ code: 'SM_FILE_UNREADABLE', causeClass: undefined })
+  })
+})
+
+describe('replacing', () => {
+  test.each([
+    ['changed', (file: string) => writeFileSync(file, 'theirs')],
+    ['gone', (file: string) => rmSync(file)],
+  ])('a file that is %s by now is left so', async (_what, change) => {
+    const file = join(directory, 'a/one.yaml')
+    change(file)
+    const before = await store.read(file).catch(() => undefined)
+    expect(await store.replace(file, Buffer.from('one'), Buffer.from('1'))).toBe('changed')
+    expect(await store.read(file).catch(() => undefined)).toEqual(before)
+  })
+
+  test('any other failure is told', async () => {
+    const link = join(directory, 'a/link.yaml')
+    symlinkSync('one.yaml', link)
+    const error = await rejection(store.replace(link, Buffer.from('one'), Buffer.from('1')))
+    expect(error).toMatchObject({ code: 'SM_FILE_UNREADABLE' })
+    expect(readFileSync(join(directory, 'a/one.yaml'), 'utf8')).toBe('one')
+  })
+})

@@ -1,0 +1,146 @@
+/** What the contract of provision runs on: servers that may be shared, and names that nobody else has. */
+import { parseConfig } from '../../src/config/schema.ts'
+import { parseProvisionFile, type ProvisionFile } from '../../src/config/provision-file.ts'
+import { closeCore, createCore } from '../../src/core.ts'
+import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
+import { apply, compare } from '../../src/provision/apply.ts'
+import type { Verdict } from '../../src/provision/change.ts'
+import { openServers, type Servers } from '../../src/provision/servers.ts'
+import type { HttpRequest, Runtime } from '../../src/runtime.ts'
+import { unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
+import type { WireAnswer } from './wire.ts'
+
+/** One set-up. */
+export interface Provisioned {
+  readonly name: string
+  readonly file: ProvisionFile
+  /** Every request that was sent, in order. */
+  readonly sent: readonly HttpRequest[]
+  /** Forgets what was sent. */
+  forget(): void
+  /** Works with open servers. `fail` is asked before each request; what it throws, the request fails with. */
+  with<T>(work: (servers: Servers) => Promise<T>, options?: Options): Promise<T>
+  /** Compares and applies. */
+  run(options?: Options): Promise<Verdict>
+  vault(method: string, path: string, body?: object): Promise<WireAnswer>
+  kubernetes(method: string, path: string, body?: object): Promise<WireAnswer>
+}
+
+export interface Options {
+  readonly file?: ProvisionFile
+  readonly token?: string
+  readonly fail?: (request: HttpRequest) => void
+  /** Told of each answer; what it throws, the request fails with, though the server served it. */
+  readonly lose?: (request: HttpRequest) => void
+}
+
+/** A file for one app, with mounts of its own: servers are shared with other tests. */
+export function fileFor(
+  name: string,
+  { cluster = {}, app = {} }: { readonly cluster?: object; readonly app?: object } = {},
+): unknown {
+  return {
+    vault: { transitMount: `transit-${name}` },
+    clusters: [
+      {
+        mount: `auth-${name}`,
+        createNamespaces: true,
+        ...cluster,
+      },
+    ],
+    apps: [{ name, namespace: name, secrets: [{ secretName: 'matrix-secrets' }], ...app }],
+  }
+}
+
+/** Prepares one set-up; nothing is provisioned yet. */
+export function provisioned(
+  world: KubevaultUnderTest,
+  changes: { readonly cluster?: object; readonly app?: object } = {},
+  name: string = unique(),
+): Provisioned {
+  const file = parseProvisionFile(fileFor(name, changes), 'provision file')
+  const sent: HttpRequest[] = []
+  const { rootToken, adminToken } = world.servers
+  const withServers: Provisioned['with'] = async (work, options = {}) => {
+    const runtime = watched(adminRuntime(world), sent, options)
+    const core = createCore(parseConfig(adminConfig(world, options.token ?? rootToken)), runtime)
+    const servers = openServers(core, options.file ?? file, runtime, new AbortController().signal)
+    try {
+      return await work(servers)
+    } finally {
+      servers.close()
+      await closeCore(core)
+    }
+  }
+  return {
+    name,
+    file,
+    sent,
+    forget: () => void sent.splice(0),
+    with: withServers,
+    run: (options) =>
+      withServers(async (servers) => {
+        const verdict = await compare(servers)
+        await apply(servers, verdict)
+        return verdict
+      }, options),
+    vault: (method, path, body) => world.vault(method, `/v1/${path}`, { token: rootToken, body }),
+    kubernetes: (method, path, body) => world.kubernetes(method, path, { token: adminToken, body }),
+  }
+}
+
+const KUBECONFIG = '/admin/kubeconfig'
+
+function adminConfig(world: KubevaultUnderTest, token: string): object {
+  return {
+    vault: {
+      url: world.vaultUrl,
+      ...(world.vaultCaPem !== '' && { caCert: { pem: world.vaultCaPem } }),
+      auth: { method: 'token', token },
+    },
+    kubernetes: { kubeconfig: KUBECONFIG },
+    startup: { wait: 0 },
+  }
+}
+
+function adminRuntime(world: KubevaultUnderTest): Runtime {
+  const { kubernetesUrl, kubernetesCaPem, servers } = world
+  const caPem = kubernetesCaPem === '' ? undefined : kubernetesCaPem
+  const kubeconfig = kubeconfigOf(kubernetesUrl, caPem, { ...servers, namespace: 'default' })
+  return world.runtime({ [KUBECONFIG]: JSON.stringify(kubeconfig) }, {})
+}
+
+function watched(
+  runtime: Runtime,
+  sent: HttpRequest[],
+  { fail = () => undefined, lose = () => undefined }: Options,
+): Runtime {
+  return {
+    ...runtime,
+    transport: (options) => {
+      const inner = runtime.transport(options)
+      return {
+        connect: (url) => inner.connect(url),
+        close: () => inner.close(),
+        send: async (request) => {
+          fail(request)
+          sent.push(request)
+          const answer = await inner.send(request)
+          lose(request)
+          return answer
+        },
+      }
+    },
+  }
+}
+
+/** The requests that change what a server keeps. */
+export function writesIn(sent: readonly HttpRequest[]): readonly string[] {
+  return sent.filter(isWrite).map(({ method, url }) => `${method} ${new URL(url).pathname}`)
+}
+
+/** Reviews, logins and tokens are asked for by POST, and stored nowhere. */
+export function isWrite({ method, url }: HttpRequest): boolean {
+  const isAsked = /(?:capabilities-self|reviews|\/token|\/login)$/.test(new URL(url).pathname)
+  return method !== 'GET' && !isAsked
+}

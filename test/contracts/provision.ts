@@ -1,0 +1,325 @@
+/** Provision: one suite for embedded and real servers. Each test has mounts, keys and namespaces of its own. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SecretManager, reveal } from 'secretmanager'
+import { parseProvisionFile } from '../../src/config/provision-file.ts'
+import { isSecretManagerError, SecretManagerError } from '../../src/errors.ts'
+import { compare } from '../../src/provision/apply.ts'
+import type { Change } from '../../src/provision/change.ts'
+import { isBroken, prove } from '../../src/provision/prove.ts'
+import { TransportFailure } from '../../src/runtime.ts'
+import { requestToken } from '../../src/dev/operator.ts'
+import { unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
+import { fileFor, isWrite, provisioned, writesIn, type Provisioned } from './provision-fixture.ts'
+
+const METHODS = ['jwt', 'kubernetes'] as const
+
+/** Runs the suite against what `open` gives. */
+export function provisionContract(name: string, open: () => Promise<KubevaultUnderTest>): void {
+  describe(`provision on ${name}`, () => {
+    let world: KubevaultUnderTest
+    beforeAll(async () => {
+      world = await open()
+      // Where no controller runs, nobody makes it; elsewhere it is there.
+      await world.kubernetes('POST', '/api/v1/namespaces/kube-system/serviceaccounts', {
+        token: world.servers.adminToken,
+        body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } },
+      })
+    }, 60_000)
+    afterAll(() => world.close())
+
+    const given = (auth: string, app: object = {}, cluster: object = {}): Provisioned => {
+      const id = unique()
+      const reviewer = auth === 'kubernetes' ? { reviewer: { serviceAccount: `review-${id}` } } : {}
+      return provisioned(world, { cluster: { auth, ...reviewer, ...cluster }, app }, id)
+    }
+
+    describe.each(METHODS)('by %s', (auth) => {
+      test('from nothing to a service that reads, and the second time 0 writes', async () => {
+        const setup = given(auth)
+        await setup.run()
+        expect(await readAsPod(world, setup)).toEqual({ redis_url: 'redis://canary' })
+        setup.forget()
+        const again = await setup.run()
+        expect(again.changes.filter((change) => change.writes.length > 0)).toEqual([])
+        expect(writesIn(setup.sent)).toEqual([])
+      })
+
+      test('I16: what must be refused is refused, by trying', async () => {
+        const setup = given(auth)
+        await setup.run()
+        setup.forget()
+        const proofs = await setup.with(prove)
+        expect(proofs.map(({ what, outcome }) => `${what}: ${outcome}`)).toEqual([
+          'reader logs in: allowed',
+          'reader decrypts: allowed',
+          'reader decrypts under another key: refused',
+          'reader encrypts: refused',
+          'reader reads the key: refused',
+          'writer logs in: allowed',
+          'writer encrypts: allowed',
+          'writer decrypts: refused',
+          'rotator logs in: allowed',
+          'rotator rewraps: allowed',
+          'rotator reads the key: allowed',
+          'rotator decrypts: refused',
+          'rotator sets exportable of the key: refused',
+          'a token for another audience logs in as the reader: refused',
+          'another namespace logs in as the reader: refused',
+          'another ServiceAccount logs in as the reader: refused',
+          `reader lists Secrets of ${setup.name} in Kubernetes: refused`,
+        ])
+        expect(proofs.filter(isBroken)).toEqual([])
+      })
+
+      test('proof finds a role that is too wide', async () => {
+        const setup = given(auth)
+        await setup.run()
+        const policy = `path "*" { capabilities = ["create", "read", "update"] }`
+        await setup.vault('PUT', `sys/policies/acl/${setup.name}-reader`, { policy })
+        const broken = (await setup.with(prove)).filter(isBroken)
+        expect(broken.map(({ what }) => what)).toEqual([
+          'reader decrypts under another key',
+          'reader encrypts',
+          'reader reads the key',
+        ])
+      })
+
+      test('what was changed by hand is set right, and what was added stays', async () => {
+        const setup = given(auth)
+        await setup.run()
+        const role = `auth/auth-${setup.name}/role/${setup.name}`
+        const before = (await setup.vault('GET', role)).body.data
+        const byHand = { ...identityOf(before), token_ttl: '1h', token_explicit_max_ttl: 60 }
+        expect(await setup.vault('POST', role, byHand)).toMatchObject({ status: 204 })
+        const { changes } = await setup.run()
+        expect(workOf(changes)).toEqual([`update role auth-${setup.name}/${setup.name}`])
+        const after = (await setup.vault('GET', role)).body.data
+        expect(after).toEqual({ ...before, token_explicit_max_ttl: 60 })
+      })
+
+      test('killed after any write, the next run does the rest', async () => {
+        const whole = given(auth)
+        await whole.run()
+        const count = writesIn(whole.sent).length
+        expect(count).toBeGreaterThan(15)
+        const step = count > 20 && auth === 'kubernetes' ? 3 : 1
+        for (let after = 0; after < count; after += step) {
+          const setup = given(auth)
+          await expect(setup.run({ fail: killedAfter(after) })).rejects.toThrow('killed')
+          setup.forget()
+          await setup.run()
+          expect(await setup.with(stillToDo)).toEqual([])
+        }
+      }, 120_000)
+
+      test('an answer that is lost is no failure, and nothing is made twice', async () => {
+        const setup = given(auth)
+        const lost = new Set<string>()
+        const lose: Parameters<Provisioned['run']>[0] = {
+          lose: (request) => {
+            const key = `${request.method} ${request.url}`
+            if (!isWrite(request) || lost.has(key)) return
+            lost.add(key)
+            throw new TransportFailure('unreachable', 'the connection broke', 'ECONNRESET')
+          },
+        }
+        await setup.run(lose).catch((error: unknown) => {
+          // The budget may end first: then the next run goes on.
+          if (!isSecretManagerError(error) || !error.retryable) throw error
+        })
+        await setup.run()
+        expect(await setup.with(stillToDo)).toEqual([])
+      }, 60_000)
+    })
+
+    test('the keys of the cluster are those that Vault trusts', async () => {
+      const setup = given('jwt')
+      await setup.run()
+      const { body } = await setup.vault('GET', `auth/auth-${setup.name}/config`)
+      expect(body.data.bound_issuer).toMatch(/^https:/)
+      expect(body.data.jwt_validation_pubkeys[0]).toContain('BEGIN PUBLIC KEY')
+    })
+
+    test('the reviewer may create TokenReviews, and nothing else', async () => {
+      const setup = given('kubernetes')
+      await setup.run()
+      const user = `system:serviceaccount:kube-system:review-${setup.name}`
+      const may = async (group: string, resource: string): Promise<boolean> => {
+        const spec = { user, resourceAttributes: { verb: 'create', group, resource } }
+        const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
+        const kind = 'SubjectAccessReview'
+        const review = { apiVersion: 'authorization.k8s.io/v1', kind, spec }
+        return (await setup.kubernetes('POST', path, review)).body.status.allowed
+      }
+      expect(await may('authentication.k8s.io', 'tokenreviews')).toBe(true)
+      expect(await may('authorization.k8s.io', 'subjectaccessreviews')).toBe(false)
+      expect(await may('', 'secrets')).toBe(false)
+      const { body } = await setup.vault('GET', 'sys/auth')
+      expect(body.data[`auth-${setup.name}/`].description).toMatch(
+        / reviewer=\d{4}-.*Z\/\d{4}-.*Z\]$/,
+      )
+    })
+
+    test('a token without rights gets all that is missing, before any write', async () => {
+      const setup = given('jwt')
+      const policy = 'path "sys/capabilities-self" { capabilities = ["update"] }'
+      await setup.vault('PUT', `sys/policies/acl/${setup.name}-poor`, { policy })
+      const created = { policies: [`${setup.name}-poor`], no_default_policy: true, ttl: '5m' }
+      const { body } = await setup.vault('POST', 'auth/token/create', created)
+      const error = await setup.run({ token: body.auth.client_token }).catch((caught) => caught)
+      expect(error).toBeInstanceOf(SecretManagerError)
+      expect(error.code).toBe('SM_VAULT_DENIED')
+      const missing = error.problems.join('\n')
+      const { name: id } = setup
+      for (const path of [
+        `"sys/auth" { capabilities = ["read"] }`,
+        `"sys/mounts/transit-${id}" { capabilities = ["update"] }`,
+        `"transit-${id}/keys/${id}" { capabilities = ["read", "update"] }`,
+        `"sys/policies/acl/${id}-rotator" { capabilities = ["read", "update"] }`,
+        `"sys/auth/auth-${id}" { capabilities = ["update", "sudo"] }`,
+        `"auth/auth-${id}/role/${id}" { capabilities = ["read", "create"] }`,
+      ]) {
+        expect(missing).toContain(path)
+      }
+      expect(writesIn(setup.sent)).toEqual([])
+    })
+
+    test('with just these rights it can be done', async () => {
+      const setup = given('jwt')
+      const poor = `${setup.name}-poor`
+      const policy = 'path "sys/capabilities-self" { capabilities = ["update"] }'
+      await setup.vault('PUT', `sys/policies/acl/${poor}`, { policy })
+      const tokenOf = async (): Promise<string> => {
+        const created = { policies: [poor], no_default_policy: true, ttl: '5m' }
+        return (await setup.vault('POST', 'auth/token/create', created)).body.auth.client_token
+      }
+      const error = await setup.run({ token: await tokenOf() }).catch((caught) => caught)
+      const whole = [policy, ...error.problems].join('\n')
+      await setup.vault('PUT', `sys/policies/acl/${poor}`, { policy: whole })
+      await setup.run({ token: await tokenOf() })
+      expect(await setup.with(stillToDo)).toEqual([])
+    })
+
+    test('a dry run writes nothing', async () => {
+      const setup = given('jwt')
+      const { changes } = await setup.with(compare)
+      expect(workOf(changes).length).toBeGreaterThan(15)
+      expect(writesIn(setup.sent)).toEqual([])
+    })
+
+    test('a mount that was made for another cluster is refused', async () => {
+      const setup = given('jwt')
+      await setup.run()
+      const mount = `sys/auth/auth-${setup.name}/tune`
+      const description = '[secretmanager cluster=default uid=00000000-0000-0000-0000-000000000000]'
+      await setup.vault('POST', mount, { description })
+      setup.forget()
+      await expect(setup.run()).rejects.toMatchObject({
+        code: 'SM_CONFIG_INVALID',
+        message: expect.stringContaining('was set up for another cluster than the context leads'),
+      })
+      expect(writesIn(setup.sent)).toEqual([])
+    })
+
+    test('a namespace that is missing is not made unless asked', async () => {
+      const setup = given('jwt', {}, { createNamespaces: false })
+      await expect(setup.run()).rejects.toMatchObject({
+        message: `nothing was changed: cluster default has no namespace ${setup.name}: create it, or set createNamespaces`,
+      })
+      expect(writesIn(setup.sent)).toEqual([])
+    })
+
+    test('a second app comes to the first', async () => {
+      const setup = given('jwt')
+      await setup.run()
+      const one = fileFor(setup.name, { cluster: { auth: 'jwt' } }) as { apps: object[] }
+      const other = `${setup.name}-b`
+      const app = { name: other, namespace: setup.name, secrets: [{ secretName: 'other' }] }
+      const file = parseProvisionFile({ ...one, apps: [...one.apps, app] }, 'file')
+      setup.forget()
+      await setup.run({ file })
+      const writes = setup.sent.filter(isWrite)
+      expect(writes.length).toBeGreaterThan(9)
+      expect(writes.filter(({ url, body = '' }) => !`${url} ${body}`.includes(other))).toEqual([])
+      expect((await setup.with(prove, { file })).filter(isBroken)).toEqual([])
+    })
+  })
+}
+
+/** What each write of a role of the jwt method has to say again. */
+function identityOf(role: Readonly<Record<string, unknown>>): object {
+  const names = ['role_type', 'user_claim', 'bound_subject', 'bound_audiences']
+  return Object.fromEntries(names.filter((key) => key in role).map((key) => [key, role[key]]))
+}
+
+function workOf(changes: readonly Change[]): readonly string[] {
+  return changes
+    .filter(({ writes }) => writes.length > 0)
+    .map(({ action, what }) => `${action} ${what}`)
+}
+
+async function stillToDo(
+  servers: Parameters<Parameters<Provisioned['with']>[0]>[0],
+): Promise<readonly string[]> {
+  return workOf((await compare(servers)).changes)
+}
+
+/** As a kill does: what comes after this many writes is never sent. */
+function killedAfter(count: number): (request: Parameters<typeof isWrite>[0]) => void {
+  let written = 0
+  return (request) => {
+    if (!isWrite(request)) return
+    if (written >= count) throw new Error('killed')
+    written += 1
+  }
+}
+
+/** Seals a dictionary as an administrator, and reads it as a pod of the app. */
+async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned): Promise<unknown> {
+  const [cluster] = file.clusters
+  const vault = {
+    url: world.vaultUrl,
+    ...(world.vaultCaPem !== '' && { caCert: { pem: world.vaultCaPem } }),
+    transitMount: `transit-${name}`,
+  }
+  const definition = {
+    secretName: 'matrix-secrets',
+    namespace: name,
+    readKey: 'secrets.json',
+    transitKey: name,
+  }
+  const pod = await podFiles(world, name, name)
+  const admin = await podFiles(world, name, undefined)
+  const token = { method: 'token', token: world.servers.rootToken } as const
+  await using author = new SecretManager({ vault: { ...vault, auth: token } }, { runtime: admin })
+  await author.createSecrets(definition, JSON.stringify({ redis_url: 'redis://canary' }))
+  const auth = {
+    method: cluster?.auth ?? 'jwt',
+    role: name,
+    mount: cluster?.mount ?? '',
+  } as const
+  await using sm = new SecretManager({ vault: { ...vault, auth } }, { runtime: pod })
+  return reveal(await sm.readSecrets(definition))
+}
+
+async function podFiles(
+  world: KubevaultUnderTest,
+  namespace: string,
+  serviceAccount: string | undefined,
+): Promise<ReturnType<KubevaultUnderTest['runtime']>> {
+  const { adminToken } = world.servers
+  const token =
+    serviceAccount === undefined
+      ? adminToken
+      : await requestToken(world.kubernetes, { adminToken, namespace, serviceAccount })
+  const { hostname, port } = new URL(world.kubernetesUrl)
+  const mount = '/var/run/secrets/kubernetes.io/serviceaccount'
+  return world.runtime(
+    {
+      [`${mount}/token`]: token,
+      [`${mount}/ca.crt`]: world.kubernetesCaPem,
+      [`${mount}/namespace`]: namespace,
+    },
+    { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+  )
+}
