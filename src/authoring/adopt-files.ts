@@ -147,12 +147,16 @@ function documentAt(
   entry: ManifestEntry,
   { definition }: Selection,
 ): FoundDocument {
-  const where = `${entry.key} of ${objectName(manifest)}`
-  const stored = entry.bytes?.toString('latin1') ?? ''
-  const isSealed = formatOf(entry) === 'sealed'
-  if (!isSealed) parseRaw(stored, where)
+  // Before anything names it: a manifest may call an object what steers a terminal.
   const own = { ...definition, ...namesOf(manifest, entry, definition) }
-  return { definition: own, stored: isSealed ? stored : undefined, where }
+  const where = `${entry.key} of ${objectName(manifest)}`
+  if (entry.bytes === undefined) {
+    throw new SecretManagerError('SM_CT_FORMAT', `${where} is not base64`)
+  }
+  const stored = entry.bytes.toString('latin1')
+  if (formatOf(entry) === 'sealed') return { definition: own, stored, where }
+  parseRaw(stored, where)
+  return { definition: own, stored: undefined, where }
 }
 
 /** Checked as those of a definition are: they are part of what a document is bound to. */

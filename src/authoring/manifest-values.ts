@@ -3,6 +3,12 @@ import { isSecretManagerError } from '../errors.ts'
 import type { Kind } from '../kubernetes/objects.ts'
 import { readManifests, type Field, type Manifest, type ManifestEntry } from './manifests.ts'
 
+/** A file with other documents in it, and what {@link readManifests} would find there. */
+export interface Changed {
+  readonly text: string
+  readonly manifests: readonly Manifest[]
+}
+
 /**
  * Gives the file with other documents in it. Every other byte stays, what every other entry holds does,
  * and a value keeps its notation.
@@ -15,39 +21,89 @@ export async function withDocuments(
   file: string,
   manifests: readonly Manifest[],
   texts: ReadonlyMap<ManifestEntry, string>,
-): Promise<string | undefined> {
+): Promise<Changed | undefined> {
   const values = manifests.flatMap(({ kind, entries }) =>
     entries.flatMap((entry): Value[] => {
       const text = texts.get(entry)
-      return text === undefined ? [] : [{ range: entry.range, kind, field: entry.field, text }]
+      return text === undefined ? [] : [valueAt(file, kind, entry, text)]
     }),
   )
-  const changed = spliced(file, values)
+  const text = spliced(file, values)
+  if (!ALIASES.test(file) && values.every(isPlain)) {
+    return { text, manifests: moved(manifests, values) }
+  }
   // A value in an unusual notation must not end as another one, nor change another one with it.
-  const now = await manifestsOf(changed)
-  return isAsMeant(manifests, now, texts) ? changed : undefined
+  const now = await manifestsOf(text)
+  return isAsMeant(manifests, now, texts) ? { text, manifests: now } : undefined
 }
 
-/** A value to be written, and where. */
-interface Value extends Pick<ManifestEntry, 'range' | 'field'> {
-  readonly kind: Kind
-  readonly text: string
+/** A value to be written. */
+interface Value {
+  readonly entry: ManifestEntry
+  /** What the entry is to hold. */
+  readonly bytes: Buffer
+  /** As it is written, without quotes. */
+  readonly was: string
+  readonly becomes: string
+  /** The same as the file has it. */
+  readonly before: string
+  readonly after: string
+}
+
+function valueAt(file: string, kind: Kind, entry: ManifestEntry, text: string): Value {
+  const bytes = Buffer.from(text)
+  const isText = isTextIn(kind, entry.field)
+  const [was, becomes] = [entry.bytes, bytes].map(
+    (each) => each?.toString(isText ? 'utf8' : 'base64') ?? '',
+  )
+  const before = file.slice(...entry.range)
+  const after = written(before, becomes ?? '', isText)
+  return { entry, bytes, was: was ?? '', becomes: becomes ?? '', before, after }
+}
+
+/** What another value may depend on. */
+const ALIASES = /[&*]/
+
+/**
+ * Whether one word stands in the place of another, in the same quotes or none: then nothing else can change, and the
+ * file need not be parsed again, which takes a second where it is large.
+ */
+function isPlain({ was, becomes, before, after }: Value): boolean {
+  if (!WORD.test(was) || !WORD.test(becomes)) return false
+  return ['', '"', "'"].some(
+    (quote) => before === `${quote}${was}${quote}` && after === `${quote}${becomes}${quote}`,
+  )
+}
+
+/** It is no number, no truth value and no null, and nothing in it means anything to YAML. */
+const WORD = /^[A-Za-z][\w+/=:.-]{14,}[\w+/=]$/
+
+function moved(manifests: readonly Manifest[], values: readonly Value[]): readonly Manifest[] {
+  const byEntry = new Map(values.map((value) => [value.entry, value]))
+  const entryNow = (entry: ManifestEntry): ManifestEntry => {
+    const [start, end] = entry.range
+    const earlier = values.filter((each) => each.entry.range[0] < start)
+    const by = earlier.reduce((sum, { before, after }) => sum + after.length - before.length, 0)
+    const value = byEntry.get(entry)
+    if (value === undefined) return { ...entry, range: [start + by, end + by] }
+    const { after, bytes } = value
+    return { ...entry, bytes, range: [start + by, start + by + after.length] }
+  }
+  return manifests.map((each) => ({ ...each, entries: each.entries.map(entryNow) }))
 }
 
 function spliced(file: string, values: readonly Value[]): string {
   const parts: string[] = []
   let at = 0
-  for (const value of values.toSorted((a, b) => a.range[0] - b.range[0])) {
-    const [start, end] = value.range
-    parts.push(file.slice(at, start), written(file.slice(start, end), value))
+  for (const { entry, after } of values.toSorted((a, b) => a.entry.range[0] - b.entry.range[0])) {
+    const [start, end] = entry.range
+    parts.push(file.slice(at, start), after)
     at = end
   }
   return [...parts, file.slice(at)].join('')
 }
 
-function written(before: string, { kind, field, text }: Value): string {
-  const isText = isTextIn(kind, field)
-  const value = isText ? text : Buffer.from(text).toString('base64')
+function written(before: string, value: string, isText: boolean): string {
   if (before.startsWith('"')) return JSON.stringify(value)
   if (before.startsWith("'")) return `'${value.replaceAll("'", "''")}'`
   if (/^[|>][^\n]*\n\s*\S/.test(before)) return inBlock(before, value, isText)

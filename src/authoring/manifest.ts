@@ -52,7 +52,7 @@ export async function manifestFile(
   if (stored === undefined) throw unusable(`${describe(place)} in ${where} is not base64`)
   const holding = async (text: string): Promise<string> => {
     const changed = await withDocuments(file, manifests, new Map([[entry, text]]))
-    if (changed !== undefined) return changed
+    if (changed !== undefined) return changed.text
     throw unusable(`${describe(place)} in ${where} is written in a way that cannot be replaced`)
   }
   return { stored: stored.toString('latin1'), holding }

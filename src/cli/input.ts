@@ -17,6 +17,8 @@ export interface Input {
   bytes(most: number, signal: AbortSignal): Promise<Uint8Array>
   /** Asks for lines that are not shown. @throws {@link SecretManagerError} SM_ABORTED */
   hidden(questions: readonly string[], signal: AbortSignal): Promise<readonly string[]>
+  /** Asks for a line; a bare return is `unsaid`. @throws {@link SecretManagerError} SM_ABORTED */
+  line(question: string, unsaid: string, signal: AbortSignal): Promise<string>
   /** Asks for yes or no; a bare return is `unsaid`. @throws {@link SecretManagerError} SM_ABORTED */
   confirm(question: string, unsaid: 'yes' | 'no', signal: AbortSignal): Promise<boolean>
 }
@@ -44,6 +46,11 @@ export function processInput({
     isTerminal: stdin.isTTY,
     bytes: (most, signal) => readAll(stdin, most, signal),
     hidden: (questions, signal) => ask(questions, true, signal),
+    line: async (question, unsaid, signal) => {
+      const shown = unsaid === '' ? '' : ` [${unsaid}]`
+      const [said = ''] = await ask([`${question}${shown}: `], false, signal)
+      return said.trim() || unsaid
+    },
     confirm: async (question, unsaid, signal) => {
       const choice = unsaid === 'yes' ? '[Y/n]' : '[y/N]'
       const [said = 'n'] = await ask([`${question} ${choice} `], false, signal)

@@ -12,6 +12,7 @@ import { addDevCommand } from './commands/dev.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEncryptCommand } from './commands/encrypt.ts'
 import { addEditCommand } from './commands/edit.ts'
+import { addInitCommand } from './commands/init.ts'
 import { addReadCommand } from './commands/read.ts'
 import { addRetireCommands } from './commands/retire.ts'
 import { addRewrapCommand } from './commands/rewrap.ts'
@@ -77,6 +78,7 @@ function programFor(context: Context): Command {
     })
     .addHelpText('after', EXIT_CODES)
   for (const add of [
+    addInitCommand,
     addReadCommand,
     addEncryptCommand,
     addSetCommand,

@@ -57,8 +57,6 @@ export interface ProbedCertificate {
   readonly validUntil: number
   /** Object identifiers of the extended key usage; absent: any. */
   readonly purposes?: readonly string[] | undefined
-  /** SHA-256 of the certificate, in hexadecimal. */
-  readonly fingerprint: string
 }
 
 /** `transport` as one that can look, or `undefined`. */

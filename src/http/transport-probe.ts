@@ -4,15 +4,16 @@
  * The handshake verifies as every other does: what the server presents is looked at in the moment
  * before the verdict ends the connection.
  */
+import { X509Certificate } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
 import { connect, type Socket } from 'node:net'
 import {
   checkServerIdentity,
   connect as connectSecure,
+  type DetailedPeerCertificate,
   type SecureContext,
   type TLSSocket,
 } from 'node:tls'
-import type { X509Certificate } from 'node:crypto'
 
 import { isSecretManagerError, systemCode } from '../errors.ts'
 import { isAddress } from '../lib/ip.ts'
@@ -119,22 +120,26 @@ async function attempt(
   return { error, ...seen }
 }
 
-/** Longer ones are of no server; and a root may name itself as its issuer. */
+/** Longer ones are of no server. */
 const LONGEST_CHAIN = 10
 
+/** As legacy objects: to ask for the others here would leave none for Node's own verification. */
 function chainOf(socket: TLSSocket, host: string): readonly ProbedCertificate[] {
   const chain: ProbedCertificate[] = []
-  let next: X509Certificate | undefined = socket.getPeerX509Certificate()
-  while (next && chain.length < LONGEST_CHAIN) {
-    chain.push(certificateOf(next, host))
-    const above: X509Certificate | undefined = next.issuerCertificate
+  let next: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true)
+  while (next?.raw && chain.length < LONGEST_CHAIN) {
+    chain.push(certificateOf(new X509Certificate(next.raw), host))
+    // A root is its own issuer.
+    const above: DetailedPeerCertificate | undefined = next.issuerCertificate
     next = above && above.fingerprint256 !== next.fingerprint256 ? above : undefined
   }
   return chain
 }
 
 function certificateOf(certificate: X509Certificate, host: string): ProbedCertificate {
-  const { subject, issuer, subjectAltName = '', keyUsage, fingerprint256 } = certificate
+  const { subject, issuer, subjectAltName } = certificate
+  // Node's name for what X.509 calls extended key usage; its types want it always there.
+  const purposes: unknown = certificate.keyUsage
   return {
     subject: printable(subject),
     issuer: printable(issuer),
@@ -142,9 +147,7 @@ function certificateOf(certificate: X509Certificate, host: string): ProbedCertif
     isForHost: checkServerIdentity(host, certificate.toLegacyObject()) === undefined,
     validFrom: Date.parse(certificate.validFrom),
     validUntil: Date.parse(certificate.validTo),
-    // Node's name for what X.509 calls extended key usage; its types want it always there.
-    purposes: Array.isArray(keyUsage) ? keyUsage : undefined,
-    fingerprint: fingerprint256.replaceAll(':', '').toLowerCase(),
+    purposes: Array.isArray(purposes) ? purposes.map(String) : undefined,
   }
 }
 

@@ -11,7 +11,8 @@ import type {
   Verdict,
   Write,
 } from './change.ts'
-import { isSame } from './compare.ts'
+import { isSame, textsOf } from './compare.ts'
+import { diffDestroy } from './diff-destroy.ts'
 import { diff, risksOf, type Actual } from './diff.ts'
 import { diffCluster } from './diff-kubernetes.ts'
 import { mountsOf } from './diff-vault.ts'
@@ -37,6 +38,33 @@ export async function compare(servers: Servers): Promise<Verdict> {
   await refuseWithout(vault, readNeeds(plan), later)
   const verdict = diff(plan, await readActual(plan, servers), runtime.wallClock())
   return { ...verdict, notes: [...risksOf(file), ...verdict.notes] }
+}
+
+/**
+ * Compares the servers with what they should hold when everything of the file is taken away. Nothing is changed:
+ * {@link apply} does it.
+ *
+ * @param options - `keys`: whether the keys go, too
+ * @throws {@link SecretManagerError} SM_VAULT_DENIED, SM_VAULT_*, SM_K8S_*
+ */
+export async function compareDestroyed(
+  servers: Servers,
+  { keys }: { readonly keys: boolean },
+): Promise<Verdict> {
+  const plan = planOf(servers.file, await allFacts(servers))
+  if (plan.vault.length === 0) return { changes: [], conflicts: [], notes: [] }
+  const mounts = plan.vault.flatMap((item) => (item.kind === 'method' ? [item.mount] : []))
+  const lists = mounts.map((mount) => ({ path: `auth/${mount}/role`, capabilities: ['list'] }))
+  await refuseWithout(servers.vault, [...readNeeds(plan), ...lists])
+  const [actual, roles] = await Promise.all([
+    readActual(plan, servers),
+    Promise.all(mounts.map(async (mount) => [mount, await rolesOf(servers, mount)] as const)),
+  ])
+  return diffDestroy(plan, actual, { keys, roles: new Map(roles) })
+}
+
+async function rolesOf({ vault }: Servers, mount: string): Promise<readonly string[]> {
+  return textsOf((await vault.read(`auth/${mount}/role?list=true`))?.['keys'])
 }
 
 async function allFacts({

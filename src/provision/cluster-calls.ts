@@ -88,7 +88,9 @@ export class ClusterCalls {
 
   /** Reads what is no object, such as `/openid/v1/jwks`. @throws {@link SecretManagerError} SM_K8S_* */
   published(path: string): Promise<Fields> {
-    return this.#send({ verb: 'get', resource: path }, { method: 'GET', path, headers: {} })
+    // The API server gives its keys to nobody who asks for plain JSON alone.
+    const headers = { accept: 'application/json, application/jwk-set+json' }
+    return this.#send({ verb: 'get', resource: path }, { method: 'GET', path, headers })
   }
 
   /**

@@ -38,6 +38,11 @@ export function withRecord(description: string, { cluster, uid, reviewer }: Moun
   return description === '' ? record : `${description} ${record}`
 }
 
+/** A description as it was before. */
+export function withoutRecord(description: string): string {
+  return description.replace(PATTERN, '').trim()
+}
+
 function timeOf(ms: number): string {
   return new Date(ms).toISOString()
 }

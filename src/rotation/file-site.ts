@@ -6,6 +6,7 @@ import { foundIn, type Sought } from './file-object.ts'
 import { FileWriter, manifestAt, positionOf, storedEntry, textIn } from './file-writer.ts'
 import type { Change, Position } from './file-writer.ts'
 import {
+  isGone,
   mayHoldDocuments,
   mayHoldManifests,
   mentionsKey,
@@ -135,7 +136,7 @@ export class FileSite implements Site {
       const { manifests } = await readManifestFile(this.#parts.store, path)
       return manifestAt(manifests, position)
     } catch (error) {
-      if (isSecretManagerError(error) && error.causeClass === 'ENOENT') return undefined
+      if (isGone(error)) return undefined
       throw error
     }
   }

@@ -3,7 +3,13 @@ import { withDocuments } from '../authoring/manifest-values.ts'
 import type { Manifest, ManifestEntry } from '../authoring/manifests.ts'
 import { objectName } from '../authoring/verify.ts'
 import { SecretManagerError } from '../errors.ts'
-import { named, readManifestFile, type FileStore, type ManifestFile } from './manifest-file.ts'
+import {
+  isGone,
+  named,
+  readManifestFile,
+  type FileStore,
+  type ManifestFile,
+} from './manifest-file.ts'
 
 /** Where an object is in its file. */
 export interface Position extends Pick<Manifest, 'kind' | 'namespace' | 'name'> {
@@ -49,10 +55,18 @@ interface Job {
   readonly reject: (error: unknown) => void
 }
 
+/** A file that is gone was changed by somebody else. */
+function fail(job: Job, error: unknown): void {
+  if (isGone(error)) job.resolve(false)
+  else job.reject(error)
+}
+
 /** Whoever writes to one file. */
 export class FileWriter {
   readonly #store: FileStore
   readonly #path: string
+  /** What was written last: whether the file still is so, shows when it is replaced. */
+  #known: ManifestFile | undefined
   #waiting: Job[] = []
   #isAtWork = false
 
@@ -79,15 +93,21 @@ export class FileWriter {
     while (this.#waiting.length > 0) {
       let jobs: Job[] = []
       try {
-        const file = await readManifestFile(this.#store, this.#path)
+        const file = await this.#file()
         // Those that came while it was read are written with them.
         jobs = this.#taken()
         await this.#writeAll(file, jobs)
       } catch (error) {
-        for (const job of jobs.length > 0 ? jobs : this.#taken()) job.reject(error)
+        for (const job of jobs.length > 0 ? jobs : this.#taken()) fail(job, error)
       }
     }
     this.#isAtWork = false
+  }
+
+  async #file(): Promise<ManifestFile> {
+    const known = this.#known ?? (await readManifestFile(this.#store, this.#path))
+    this.#known = undefined
+    return known
   }
 
   #taken(): Job[] {
@@ -107,7 +127,9 @@ export class FileWriter {
     const changed = await withDocuments(file.text, file.manifests, texts)
     const ours = planned.map(({ job }) => job)
     if (changed === undefined) return this.#oneByOne(ours)
-    const outcome = await this.#store.replace(this.#path, file.bytes, Buffer.from(changed))
+    const bytes = Buffer.from(changed.text)
+    const outcome = await this.#store.replace(this.#path, file.bytes, bytes)
+    if (outcome === 'replaced') this.#known = { bytes, ...changed }
     for (const job of ours) job.resolve(outcome === 'replaced')
   }
 
@@ -116,9 +138,9 @@ export class FileWriter {
     if (jobs.length === 1) throw irreplaceable(jobs, this.#path)
     for (const job of jobs) {
       try {
-        await this.#writeAll(await readManifestFile(this.#store, this.#path), [job])
+        await this.#writeAll(await this.#file(), [job])
       } catch (error) {
-        job.reject(error)
+        fail(job, error)
       }
     }
   }

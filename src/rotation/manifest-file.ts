@@ -1,6 +1,6 @@
 /** A file of manifests as it is at one time, and the effects that rotation has on files. */
 import { mentionsDocuments, readManifests, type Manifest } from '../authoring/manifests.ts'
-import { SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { KeyName } from './site.ts'
 
 /** The files of a person. */
@@ -52,6 +52,11 @@ export async function parseManifestFile(bytes: Uint8Array, path: string): Promis
     })
   }
   return { bytes, text, manifests: await readManifests(text, named(path)) }
+}
+
+/** Whether a file could not be read because it is not there any more. */
+export function isGone(error: unknown): boolean {
+  return isSecretManagerError(error) && error.causeClass === 'ENOENT'
 }
 
 /** The way a file is named in errors. */

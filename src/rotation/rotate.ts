@@ -157,8 +157,8 @@ class RotationRun {
       if (!isSecretManagerError(error) || signal.aborted) throw error
       const now = await latest(signal)
       if (now > from) return this.#rotated(from, now)
-      // An answer means that nothing is under way any more.
-      if (error.status !== undefined) await this.#write({ phase: 'done' })
+      // Refused: nothing is under way any more. A gateway's 5xx does not say that.
+      if (error.status !== undefined && error.status < 500) await this.#write({ phase: 'done' })
       throw error
     }
   }

@@ -11,7 +11,7 @@ import { rawLine, sealedLine, secretYaml } from '../authoring/lines.ts'
 import { authorWorld, objectOf, runAt, unproven, type Desk } from './author.ts'
 import { intercepted, spellings } from './authoring-world.ts'
 import { repository, type Repository } from './repository.ts'
-import { SERVERS, type CliWorld, type Ran } from './world.ts'
+import { run, SERVERS, type CliWorld, type Ran } from './world.ts'
 
 const CANARY = 'CANARY-plaintext-value'
 const DOCUMENT = `{"password": "${CANARY}",\r\n "id": 12345678901234567890}`
@@ -155,6 +155,24 @@ describe('in place', () => {
     expect(await adopt(args)).toMatchObject({ code: 0 })
     expect(textOf(file)).toContain(manifest(theirs, 'other'))
     expect(textOf(file)).not.toContain(Buffer.from(line).toString('base64'))
+  })
+
+  test("by the original's own definition, which says raw and the old key", async () => {
+    const line = await raw()
+    const text = `${manifest(line)}---\n${manifest(line, 'other')}`
+    const file = files.write('app.yaml', text)
+    const definition = {
+      secret_name: 'app-secrets',
+      namespace: 'app',
+      read_type: 'SECRET',
+      read_key: 'secrets.json',
+      transit_key: 'aes256-key',
+    }
+    const def = files.write('secretdef.json', JSON.stringify(definition))
+    const args = ['--def', def, ...KEYS, '--yes', '--files', file]
+    expect(await adopt(args)).toMatchObject({ code: 0 })
+    expect(textOf(file).endsWith(manifest(line, 'other'))).toBe(true)
+    expect(textOf(file).startsWith(manifest(line))).toBe(false)
   })
 
   test.each([
@@ -332,7 +350,7 @@ describe('what fails stays as it is, and does not stop the others', () => {
   })
 
   test.each([
-    ['plaintext', DOCUMENT, 6, 'SM_CT_FORMAT'],
+    ['plaintext', DOCUMENT, 6, 'is not a Transit ciphertext'],
     ['sealed otherwise', sealedLine({ transitKey: 'other' }), 6, 'SM_BINDING_MISMATCH'],
   ])('by NAME: %s', async (_what, line, code, told) => {
     const file = files.write('app.yaml', manifest(line))
@@ -341,6 +359,24 @@ describe('what fails stays as it is, and does not stop the others', () => {
     expect(ran.code).toBe(code)
     expect(ran.stderr).toContain(told)
     expect(textOf(file)).toBe(manifest(line))
+  })
+
+  test.each([
+    ['what is not base64', manifest('x').replace('eA==', 'e'), 6, 'is not base64'],
+    [
+      'a namespace that steers a terminal',
+      manifest(DOCUMENT, 'app-secrets', '"a\\u001B[2J"'),
+      2,
+      'namespace must be',
+    ],
+  ])('by NAME: %s', async (_what, text, code, told) => {
+    const file = files.write('app.yaml', text)
+    const args = ['app-secrets', '--key', 'secrets.json', ...KEYS, '--yes', '--files', file]
+    const ran = await adopt(args)
+    expect(ran.code).toBe(code)
+    expect(ran.stderr).toContain(told)
+    expect(ran.stderr).not.toContain('\u001B')
+    expect(textOf(file)).toBe(text)
   })
 
   test.each([
@@ -356,6 +392,37 @@ describe('what fails stays as it is, and does not stop the others', () => {
   test('a path that is not there', async () => {
     expect(await adoptAll('/nowhere/at-all')).toMatchObject({ code: 2, stdout: '' })
   })
+})
+
+test('D1: stopped at any request, each file is as it was or done; run again, all are', async () => {
+  const lines = [await raw('{"a":1}'), await raw('{"b":2}')] as const
+  const names = ['a', 'b'] as const
+  const args = ['adopt', ...KEYS, '--yes', ...SERVERS, '--files', files.path]
+  let isStopped = true
+  for (let stopAt = 1; isStopped; stopAt += 1) {
+    const before = names.map((name, at) => manifest(lines[at] ?? '', name))
+    const paths = names.map((name, at) => files.write(`${name}.yaml`, before[at] ?? ''))
+    const stop = new AbortController()
+    let count = 0
+    const runtime = intercepted(world.runtime, () => {
+      count += 1
+      if (count === stopAt) stop.abort('SIGINT')
+      return undefined
+    })
+    const { code } = await run(args, { runtime, interrupt: stop.signal })
+    isStopped = stop.signal.aborted
+    expect(code).toBe(isStopped ? 130 : 0)
+    for (const [at, path] of paths.entries()) {
+      const text = textOf(path)
+      if (text !== before[at]) expect(around(before[at] ?? '', lines[at] ?? '', text)).toMatch(/^s/)
+    }
+    expect(await adoptAll(files.path)).toMatchObject({ code: 0 })
+    for (const [at, path] of paths.entries()) {
+      const now = around(before[at] ?? '', lines[at] ?? '', textOf(path))
+      expect(await opened(now, names[at])).toBe(['{"a":1}', '{"b":2}'][at])
+    }
+    if (!isStopped) expect(stopAt).toBeGreaterThan(8)
+  }
 })
 
 test('the cluster is as it was', async () => {

@@ -112,6 +112,7 @@ function inputOf({ stdin = '', isTerminal = false, answer }: Desk): Input {
     isTerminal,
     bytes: () => Promise.resolve(Buffer.from(stdin)),
     hidden: unexpected,
+    line: unexpected,
     confirm: () => (answer === undefined ? unexpected() : Promise.resolve(answer)),
   }
 }

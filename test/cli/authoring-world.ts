@@ -41,6 +41,7 @@ export function given(piped: string | Uint8Array | undefined, ...typed: readonly
     isTerminal: piped === undefined,
     bytes: () => Promise.resolve(Buffer.from(piped ?? '')),
     hidden: (asked) => Promise.resolve(asked.map(() => questions.shift() ?? '')),
+    line: (_question, unsaid) => Promise.resolve(questions.shift() || unsaid),
     confirm: () => Promise.resolve(questions.shift() === 'y'),
   }
 }

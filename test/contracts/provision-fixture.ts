@@ -1,4 +1,5 @@
 /** What the contract of provision runs on: servers that may be shared, and names that nobody else has. */
+import type { SecretManagerConfig } from 'secretmanager'
 import { parseConfig } from '../../src/config/schema.ts'
 import { parseProvisionFile, type ProvisionFile } from '../../src/config/provision-file.ts'
 import { closeCore, createCore } from '../../src/core.ts'
@@ -32,6 +33,8 @@ export interface Options {
   readonly fail?: (request: HttpRequest) => void
   /** Told of each answer; what it throws, the request fails with, though the server served it. */
   readonly lose?: (request: HttpRequest) => void
+  /** Waiting then takes no time. */
+  readonly isHurried?: boolean
 }
 
 /** A file for one app, with mounts of its own: servers are shared with other tests. */
@@ -62,7 +65,8 @@ export function provisioned(
   const sent: HttpRequest[] = []
   const { rootToken, adminToken } = world.servers
   const withServers: Provisioned['with'] = async (work, options = {}) => {
-    const runtime = watched(adminRuntime(world), sent, options)
+    const admin = adminRuntime(world)
+    const runtime = watched(options.isHurried ? hurried(admin) : admin, sent, options)
     const core = createCore(parseConfig(adminConfig(world, options.token ?? rootToken)), runtime)
     const servers = openServers(core, options.file ?? file, runtime, new AbortController().signal)
     try {
@@ -91,7 +95,8 @@ export function provisioned(
 
 const KUBECONFIG = '/admin/kubeconfig'
 
-function adminConfig(world: KubevaultUnderTest, token: string): object {
+/** Where the servers are for an administrator, who logs in to Vault by a token. */
+export function adminConfig(world: KubevaultUnderTest, token: string): SecretManagerConfig {
   return {
     vault: {
       url: world.vaultUrl,
@@ -103,11 +108,24 @@ function adminConfig(world: KubevaultUnderTest, token: string): object {
   }
 }
 
-function adminRuntime(world: KubevaultUnderTest): Runtime {
+/** The world of an administrator of the cluster. */
+export function adminRuntime(world: KubevaultUnderTest): Runtime {
   const { kubernetesUrl, kubernetesCaPem, servers } = world
   const caPem = kubernetesCaPem === '' ? undefined : kubernetesCaPem
   const kubeconfig = kubeconfigOf(kubernetesUrl, caPem, { ...servers, namespace: 'default' })
   return world.runtime({ [KUBECONFIG]: JSON.stringify(kubeconfig) }, {})
+}
+
+function hurried(runtime: Runtime): Runtime {
+  let ahead = 0
+  return {
+    ...runtime,
+    now: () => runtime.now() + ahead,
+    sleep: (ms) => {
+      ahead += ms
+      return Promise.resolve()
+    },
+  }
 }
 
 function watched(

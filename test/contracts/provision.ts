@@ -9,7 +9,15 @@ import { isBroken, prove } from '../../src/provision/prove.ts'
 import { TransportFailure } from '../../src/runtime.ts'
 import { requestToken } from '../../src/dev/operator.ts'
 import { unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
-import { fileFor, isWrite, provisioned, writesIn, type Provisioned } from './provision-fixture.ts'
+import {
+  adminConfig,
+  adminRuntime,
+  fileFor,
+  isWrite,
+  provisioned,
+  writesIn,
+  type Provisioned,
+} from './provision-fixture.ts'
 
 const METHODS = ['jwt', 'kubernetes'] as const
 
@@ -116,6 +124,7 @@ export function provisionContract(name: string, open: () => Promise<KubevaultUnd
         const setup = given(auth)
         const lost = new Set<string>()
         const lose: Parameters<Provisioned['run']>[0] = {
+          isHurried: true,
           lose: (request) => {
             const key = `${request.method} ${request.url}`
             if (!isWrite(request) || lost.has(key)) return
@@ -288,11 +297,14 @@ async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned)
     readKey: 'secrets.json',
     transitKey: name,
   }
-  const pod = await podFiles(world, name, name)
-  const admin = await podFiles(world, name, undefined)
-  const token = { method: 'token', token: world.servers.rootToken } as const
-  await using author = new SecretManager({ vault: { ...vault, auth: token } }, { runtime: admin })
+  const pod = await podOf(world, name)
+  const admin = adminConfig(world, world.servers.rootToken)
+  const author = new SecretManager(
+    { ...admin, vault: { ...admin.vault, transitMount: vault.transitMount } },
+    { runtime: adminRuntime(world) },
+  )
   await author.createSecrets(definition, JSON.stringify({ redis_url: 'redis://canary' }))
+  await author.close()
   const auth = {
     method: cluster?.auth ?? 'jwt',
     role: name,
@@ -302,23 +314,20 @@ async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned)
   return reveal(await sm.readSecrets(definition))
 }
 
-async function podFiles(
+async function podOf(
   world: KubevaultUnderTest,
-  namespace: string,
-  serviceAccount: string | undefined,
+  name: string,
 ): Promise<ReturnType<KubevaultUnderTest['runtime']>> {
   const { adminToken } = world.servers
-  const token =
-    serviceAccount === undefined
-      ? adminToken
-      : await requestToken(world.kubernetes, { adminToken, namespace, serviceAccount })
+  const identity = { namespace: name, serviceAccount: name }
+  const token = await requestToken(world.kubernetes, { adminToken, ...identity })
   const { hostname, port } = new URL(world.kubernetesUrl)
   const mount = '/var/run/secrets/kubernetes.io/serviceaccount'
   return world.runtime(
     {
       [`${mount}/token`]: token,
       [`${mount}/ca.crt`]: world.kubernetesCaPem,
-      [`${mount}/namespace`]: namespace,
+      [`${mount}/namespace`]: name,
     },
     { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
   )

@@ -68,15 +68,33 @@ export interface FilesRun {
   readonly pages: number
 }
 
-export type FilesWorld = Awaited<ReturnType<typeof filesWorld>>
+/** A Vault with the key `app`, and who rewraps with it. */
+export interface FilesWorld {
+  /** Paths that Vault was asked for by who rewraps. */
+  readonly requests: string[]
+  close(): Promise<void>
+  /** Seals a document for its place. */
+  seal(place: BoundPlace, document: string, scope?: Scope): Promise<string>
+  /** Opens a document, as its reader would. */
+  open(place: BoundPlace, line: string): Promise<string>
+  /** Rotates the key, and gives its version. */
+  rotate(): Promise<number>
+  /** Rewraps what is in files to the latest version. */
+  rewrap(
+    store: FileStore,
+    parts?: Partial<FileParts>,
+    mode?: Mode,
+    signal?: AbortSignal,
+  ): Promise<FilesRun>
+}
 
-/** A Vault with the key `app`, and a token that may rewrap with it and nothing else. */
-export async function filesWorld() {
+/** Starts one, with a token that may rewrap and nothing else. */
+export async function filesWorld(): Promise<FilesWorld> {
   const stack = createStack()
   const { rootToken } = await provisionStack(stack, 'native')
   const vault = async (path: string, body: object): Promise<Record<string, never>> => {
     const answer = await stack.vaultWire('POST', `/v1/${path}`, { token: rootToken, body })
-    expect(answer.status, path).toBeLessThan(300)
+    expect({ path, isOk: answer.status < 300 }).toEqual({ path, isOk: true })
     return answer.body as Record<string, never>
   }
   await vault('sys/policies/acl/rewrap', {
@@ -114,11 +132,9 @@ export async function filesWorld() {
     Buffer.from(contextOf(place, scope, 'default')).toString('base64')
 
   return {
-    /** Paths that Vault was asked for by who rewraps. */
     requests,
     close: () => closeCore(core),
 
-    /** Seals a document for its place. */
     async seal(place: BoundPlace, document: string, scope: Scope = 'strict'): Promise<string> {
       const plaintext = Buffer.from(wrapDocument(7, Buffer.from(document))).toString('base64')
       const body = { plaintext, context: contextIn(place, scope) }
@@ -128,7 +144,6 @@ export async function filesWorld() {
       return formatSealed(claims, ciphertext)
     },
 
-    /** Opens a document, as its reader would. */
     async open(place: BoundPlace, line: string): Promise<string> {
       const { claims, ciphertext } = parseSealed(line, 'it')
       const body = { ciphertext, context: contextIn(place, claims.scope) }
@@ -138,14 +153,12 @@ export async function filesWorld() {
       return Buffer.from(bytes).toString()
     },
 
-    /** Rotates the key. */
     async rotate(): Promise<number> {
       await vault('transit/keys/app/rotate', {})
       latest += 1
       return latest
     },
 
-    /** Rewraps what is in files to the latest version. */
     async rewrap(
       store: FileStore,
       parts: Partial<FileParts> = {},
@@ -158,12 +171,12 @@ export async function filesWorld() {
       const entries: Entry[] = []
       const unread: SecretManagerError[] = []
       let pages = 0
-      const told = {
+      const listeners = {
         onEntry: (entry: Entry) => void entries.push(entry),
         onUnread: (error: SecretManagerError) => void unread.push(error),
         onPage: () => void (pages += 1),
       }
-      await rewrapSite(site, { latest, recrypt: recrypt(latest), mode, ...told }, signal)
+      await rewrapSite(site, { latest, recrypt: recrypt(latest), mode, ...listeners }, signal)
       return { entries, unread, pages }
     },
   }

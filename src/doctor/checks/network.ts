@@ -146,14 +146,14 @@ function day(unixMs: number): string {
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 for `id-kp-serverAuth` and `anyExtendedKeyUsage` */
-const FOR_SERVERS: readonly string[] = ['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']
+const FOR_SERVERS: ReadonlySet<string> = new Set(['1.3.6.1.5.5.7.3.1', '2.5.29.37.0'])
 
 async function keyUsage(world: World, server: Server): Promise<Verdict> {
   const { failure } = await handshakeOf(world, server)
   if (failure && stepOf(failure) === 'key-usage') return refused(server, failure)
   const { purposes } = await certificateOf(world, server)
   if (purposes === undefined) return ok('any purpose')
-  if (purposes.some((purpose) => FOR_SERVERS.includes(purpose))) return ok('serverAuth')
+  if (purposes.some((purpose) => FOR_SERVERS.has(purpose))) return ok('serverAuth')
   return finding(
     `the certificate of ${server.name} is not for servers: its extendedKeyUsage lacks serverAuth`,
     'issue it anew with extendedKeyUsage=serverAuth',
