@@ -51,11 +51,13 @@ export interface Rig {
   delay(rttMs: number): Promise<void>
   /** Calls Vault's API as root, past everything that is measured; path without `/v1/`. */
   readonly vault: VaultServer['api']
+  /** The same of the API server, as administrator. */
+  readonly kubernetes: Pick<KubernetesServer, 'api'>
   /** What a {@link startFaultProxy} stands in front of. */
   readonly upstreams: { readonly vault: Upstream; readonly kubernetes: Upstream }
   /** The same jobs at other addresses of the same servers, in a directory of this name. */
   jobsAt(name: string, urls: { readonly vault: string; readonly kubernetes: string }): Promise<Jobs>
-  /** Writes a file that ends with the servers, and gives its path. */
+  /** Writes a file that ends with the servers, text as it is and else as JSON, and gives its path. */
   write(name: string, content: unknown): Promise<string>
   stop(): Promise<void>
 }
@@ -96,6 +98,7 @@ export async function startRig(): Promise<Rig> {
       defFile: join(directory, 'direct', 'secretdef.json'),
       delay: delayOf([slowVault, slowKubernetes]),
       vault: vault.api,
+      kubernetes,
       upstreams: {
         vault: upstreamOf(vault, vault.caPem ?? '', 'server'),
         kubernetes: upstreamOf(kubernetes, kubernetes.caPem, 'apiserver'),
@@ -103,7 +106,7 @@ export async function startRig(): Promise<Rig> {
       jobsAt: (name, urls) => writeJobs(site, name, urls.vault, urls.kubernetes),
       write: async (name, content) => {
         const path = join(directory, name)
-        await writeFile(path, JSON.stringify(content))
+        await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content))
         return path
       },
       stop,

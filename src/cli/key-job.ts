@@ -8,16 +8,34 @@ import type { KeyName, Site } from '../rotation/site.ts'
 import { Clusters } from '../rotation/sites.ts'
 import { fileStore } from './file-store.ts'
 import { keyTargetOf, type KeyTarget } from './key-target.ts'
+import type { Output } from './output.ts'
 import type { Context } from './program.ts'
+import { Progress } from './progress.ts'
 import type { FlagValues } from './settings.ts'
 import { announceWaits } from './waiting.ts'
 
 /** What a command works with. */
-export interface OpenJob {
-  readonly core: Core
-  readonly key: KeyName
+export interface OpenKey {
   readonly job: KeyJob
+  readonly key: KeyName
+  /** Where the line of `progress` goes away before anything is printed. */
+  readonly output: Output
+  readonly progress: Progress
+}
+
+/** The same, with where documents lie. */
+export interface OpenJob extends OpenKey {
   readonly sites: readonly Site[]
+  /** The objects of the configured cluster that a person named, and no others; absent where none were. */
+  readonly named: Site | undefined
+  /** Whether the journal is known to be within reach: files alone need no cluster. */
+  readonly hasJournal: boolean
+}
+
+/** How a job is opened. */
+export interface KeyJobOptions {
+  /** Whether it cannot be done without a journal. */
+  readonly needsJournal: boolean
 }
 
 /**
@@ -25,29 +43,73 @@ export interface OpenJob {
  *
  * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_FILE_UNREADABLE, and what `work` rejects with
  */
-export async function withKeyJob<T>(
+export function withKeyJob<T>(
   names: readonly string[],
   values: FlagValues,
   context: Context,
+  { needsJournal }: KeyJobOptions,
   work: (open: OpenJob) => Promise<T>,
 ): Promise<T> {
-  const { output, runtime, interrupt: signal } = context
+  const { runtime, interrupt: signal } = context
+  return opened(names, values, context, async ({ target, core, clusters, ...shared }) => {
+    const { key } = shared
+    const sites = await sitesOf(target, key, clusters, context)
+    if (sites.length === 0) throw nowhere(key)
+    const given = values['journalNamespace']
+    const isGiven = typeof given === 'string'
+    const hasJournal = needsJournal || isGiven || sites.some((site) => site.isCluster)
+    const namespace = isGiven ? given : hasJournal ? await clusters.namespace(signal) : ''
+    const isCompat = values['compat'] === true
+    const job = new KeyJob({ core, runtime, key, sites, namespace, isCompat })
+    const definitions = target.selection?.definitions ?? []
+    const named =
+      definitions.length === 0
+        ? undefined
+        : await clusters.selected(key, { definitions, scan: [] }, signal)
+    return work({ ...shared, job, sites, named, hasJournal })
+  })
+}
+
+/**
+ * The same for what concerns the key alone: no cluster is asked.
+ *
+ * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_FILE_UNREADABLE, and what `work` rejects with
+ */
+export function withKey<T>(
+  values: FlagValues,
+  context: Context,
+  work: (open: OpenKey) => Promise<T>,
+): Promise<T> {
+  return opened([], values, context, ({ core, key, output, progress }) => {
+    const parts = { core, key, runtime: context.runtime, isCompat: false }
+    return work({ key, output, progress, job: new KeyJob({ ...parts, sites: [], namespace: '' }) })
+  })
+}
+
+interface Opened extends Omit<OpenKey, 'job'> {
+  readonly target: KeyTarget
+  readonly core: Core
+  readonly clusters: Clusters
+}
+
+async function opened<T>(
+  names: readonly string[],
+  values: FlagValues,
+  context: Context,
+  work: (opened: Opened) => Promise<T>,
+): Promise<T> {
+  const { runtime } = context
   const target = await keyTargetOf(names, values, runtime)
   const core = createCore(parseConfig(target.config), runtime)
   const clusters = new Clusters(core, runtime)
+  const progress = new Progress(context.output.notes, runtime)
+  const output = progress.over(context.output)
   const quiet = announceWaits(output, runtime)
   try {
     const key = { mount: core.settings.vault.transitMount, transitKey: target.transitKey }
-    const sites = await sitesOf(target, key, clusters, context)
-    if (sites.length === 0) throw nowhere(key)
-    const isCluster = sites.some((site) => site.isCluster)
-    const given = values['journalNamespace']
-    const namespace =
-      typeof given === 'string' ? given : isCluster ? await clusters.namespace(signal) : 'default'
-    const isCompat = values['compat'] === true
-    const job = new KeyJob({ core, runtime, key, sites, namespace, isCompat })
-    return await work({ core, key, job, sites })
+    return await work({ target, core, clusters, key, output, progress })
   } finally {
+    progress.clear()
     quiet()
     clusters.close()
     await closeCore(core)
@@ -62,21 +124,12 @@ async function sitesOf(
 ): Promise<readonly Site[]> {
   const { cluster } = parseConfig(config)
   const definitions = selection?.definitions ?? []
+  const store = fileStore(runtime)
+  const parts = { given: files, key, cluster, namespace, definitions, store }
   return [
     ...(selection ? [await clusters.selected(key, selection, signal)] : []),
     ...(inventory ? await clusters.inventoried(key, inventory, signal) : []),
-    ...(files.length > 0
-      ? [
-          new FileSite({
-            given: files,
-            key,
-            cluster,
-            namespace,
-            definitions,
-            store: fileStore(runtime),
-          }),
-        ]
-      : []),
+    ...(files.length > 0 ? [new FileSite(parts)] : []),
   ]
 }
 

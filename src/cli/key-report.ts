@@ -12,6 +12,8 @@ export interface ReportOptions {
   readonly isJson: boolean
   /** States that have a line of their own. */
   readonly listed: ReadonlySet<Outcome['state']>
+  /** Whose failures are not told again. */
+  readonly before?: Report | undefined
 }
 
 /** Prints entries as they come, and counts them. */
@@ -20,6 +22,8 @@ export class Report implements Listeners {
   readonly #progress: Progress
   readonly #options: ReportOptions
   readonly #counts = new Map<Outcome['state'], number>()
+  /** By where and what, failures that were met. */
+  readonly #failures = new Set<string>()
   #unread = 0
 
   constructor(output: Output, progress: Progress, options: ReportOptions) {
@@ -31,8 +35,7 @@ export class Report implements Listeners {
   readonly onEntry = (entry: Entry): void => {
     const { state } = entry.outcome
     this.#counts.set(state, this.count(state) + 1)
-    if (!this.#options.listed.has(state)) return
-    this.#progress.clear()
+    if (!this.#options.listed.has(state) || this.#isTold(entry)) return
     if (this.#options.isJson) this.#output.data.line(JSON.stringify(plainEntry(entry)))
     else this.#print(entry)
   }
@@ -43,7 +46,7 @@ export class Report implements Listeners {
 
   readonly onUnread = (site: string, error: SecretManagerError): void => {
     this.#unread += 1
-    this.#progress.clear()
+    if (this.#isKnown(`${site}\n${error.message}`)) return
     if (this.#options.isJson) {
       const { message, code, hint } = error
       this.#output.data.line(JSON.stringify({ site, state: 'unread', code, message, hint }))
@@ -70,6 +73,16 @@ export class Report implements Listeners {
     })
     if (this.#unread > 0) parts.push(`${this.#unread} not looked at`)
     return parts.join(', ') || 'no document was found'
+  }
+
+  #isTold({ site, object, dataKey = '', outcome }: Entry): boolean {
+    if (outcome.state !== 'failed') return false
+    return this.#isKnown([site, object.name, dataKey, outcome.error.message].join('\n'))
+  }
+
+  #isKnown(failure: string): boolean {
+    this.#failures.add(failure)
+    return this.#options.before?.#failures.has(failure) === true
   }
 
   #print({ object, dataKey, document, outcome, site }: Entry): void {

@@ -40,9 +40,16 @@ export function addKeyFlags(command: Command): Command {
       ),
     )
     .option('--inventory <file>', 'provision file: its clusters, its documents, its files')
-    .option('--files <paths...>', 'manifests in a repository; alone, no cluster is asked')
-    .option('--journal-namespace <name>', "namespace of the journal (default: the context's)")
+    .option('--files <paths...>', 'manifests in a repository; alone, no document of a cluster')
   return addConfigFlags(addDefinitionFlags(command))
+}
+
+/** Adds the flag of what reads or writes the journal. */
+export function addJournalFlag(command: Command): Command {
+  return command.option(
+    '--journal-namespace <name>',
+    "namespace of the journal (default: the context's)",
+  )
 }
 
 /**

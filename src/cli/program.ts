@@ -13,6 +13,7 @@ import { addDoctorCommand } from './commands/doctor.ts'
 import { addEncryptCommand } from './commands/encrypt.ts'
 import { addEditCommand } from './commands/edit.ts'
 import { addInitCommand } from './commands/init.ts'
+import { addProvisionCommand } from './commands/provision.ts'
 import { addReadCommand } from './commands/read.ts'
 import { addRetireCommands } from './commands/retire.ts'
 import { addRewrapCommand } from './commands/rewrap.ts'
@@ -79,6 +80,7 @@ function programFor(context: Context): Command {
     .addHelpText('after', EXIT_CODES)
   for (const add of [
     addInitCommand,
+    addProvisionCommand,
     addReadCommand,
     addEncryptCommand,
     addSetCommand,

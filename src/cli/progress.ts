@@ -1,6 +1,6 @@
 /** How far a job over many objects is: one line at the terminal, which is written over. */
 import type { Runtime } from '../runtime.ts'
-import type { Sheet } from './output.ts'
+import type { Output, Sheet } from './output.ts'
 
 /** How often it is written, in milliseconds. */
 const EVERY_MS = 100
@@ -12,7 +12,9 @@ export class Progress {
   readonly #runtime: Runtime
   #doing = ''
   #done = 0
-  #total: number | undefined
+  #remaining: number | undefined
+  /** The most that was ahead: lists do not say how many there were. */
+  #most = 0
   #writtenAt = -Infinity
   #isShown = false
 
@@ -21,17 +23,25 @@ export class Progress {
     this.#runtime = runtime
   }
 
+  /** Gives the same output, where the line goes away before anything else is printed. */
+  over({ data, notes }: Output): Output {
+    return { data: this.#behind(data), notes: this.#behind(notes) }
+  }
+
   /** Begins something else. */
   begin(doing: string): void {
     this.#doing = doing
     this.#done = 0
-    this.#total = undefined
+    this.#most = 0
+    this.#remaining = undefined
   }
 
   /** Counts what is done. */
   add(objects: number, remaining: number | undefined): void {
     this.#done += objects
-    this.#total = remaining === undefined ? undefined : this.#done + remaining
+    this.#remaining = remaining
+    // A list that follows begins anew.
+    this.#most = Math.max(this.#most, objects + (remaining ?? 0))
     const now = this.#runtime.now()
     if (!this.#sheet.isTerminal || now - this.#writtenAt < EVERY_MS) return
     this.#writtenAt = now
@@ -39,19 +49,47 @@ export class Progress {
     this.#isShown = true
   }
 
-  /** Takes the line away, so that something else can be printed. */
+  /** Takes the line away. */
   clear(): void {
     if (!this.#isShown) return
-    this.#sheet.bytes(Buffer.from('\r\u001B[K'))
     this.#isShown = false
+    this.#sheet.bytes(Buffer.from('\r\u001B[K'))
   }
 
-  #text(): string {
-    const total = this.#total
-    const count = this.#done.toLocaleString('en')
-    if (total === undefined || total === 0) return `${this.#doing}: ${count}`
-    const filled = Math.round((this.#done / total) * BAR)
-    const bar = `${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}`
-    return `${this.#doing} [${bar}] ${count} of ${total.toLocaleString('en')}`
+  #behind(sheet: Sheet): Sheet {
+    return {
+      line: (text) => {
+        this.clear()
+        sheet.line(text)
+      },
+      bytes: (document) => {
+        this.clear()
+        sheet.bytes(document)
+      },
+      isTerminal: sheet.isTerminal,
+      hasColor: sheet.hasColor,
+      get width() {
+        return sheet.width
+      },
+    }
   }
+
+  /** In one row: of a second nothing would be taken away. */
+  #text(): string {
+    const remaining = this.#remaining
+    const count = this.#done.toLocaleString('en')
+    const bar =
+      remaining === undefined || this.#most === 0
+        ? `: ${count}`
+        : ` ${barOf(1 - remaining / this.#most)} ${count}, ${remaining.toLocaleString('en')} to go`
+    const room = (this.#sheet.width ?? Infinity) - bar.length - 1
+    const { length } = this.#doing
+    const doing = length > room ? `${this.#doing.slice(0, Math.max(room - 1, 0))}…` : this.#doing
+    return doing + bar
+  }
+}
+
+function barOf(part: number): string {
+  const filled = Math.round(part * BAR)
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}]`
 }

@@ -50,30 +50,36 @@ export async function inspector(world: World): Promise<Session> {
  * @returns `undefined` where nothing does
  * @throws {@link Missing} where it may not be read
  */
-export async function look(world: World, path: string): Promise<VaultReply | undefined> {
-  return lookAs(world, await inspector(world), path)
+export async function look(
+  world: World,
+  path: string,
+  capability: 'read' | 'list' = 'read',
+): Promise<VaultReply | undefined> {
+  return lookAs(world, await inspector(world), path, capability)
 }
 
 /** The same as the service itself. */
 export async function lookAsService(world: World, path: string): Promise<VaultReply | undefined> {
-  return lookAs(world, world.core.connections.session, path)
+  return lookAs(world, world.core.connections.session, path, 'read')
 }
 
 async function lookAs(
   world: World,
   session: Session,
   path: string,
+  capability: 'read' | 'list',
 ): Promise<VaultReply | undefined> {
   const { vault } = world.core.connections
+  const query = capability === 'list' ? '?list=true' : ''
   const reply = await world.call((allowance) =>
     // A refusal is an answer here: another login would not change it.
     session.use(allowance, path, (token) =>
       vault
-        .request(allowance, { method: 'GET', path, token })
+        .request(allowance, { method: 'GET', path: `${path}${query}`, token })
         .catch((error: unknown) => refusalOf(error)),
     ),
   )
-  if (reply === DENIED) throw new Missing(mayRead(path))
+  if (reply === DENIED) throw new Missing(`${capability} on ${path} (or --as-operator)`)
   return reply && recordField(reply, 'data')
 }
 

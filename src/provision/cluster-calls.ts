@@ -9,7 +9,7 @@ import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { Operation } from '../kubernetes/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../lib/names.ts'
 import { isRecord } from '../lib/record.ts'
-import { missingRights } from '../rotation/cluster-rights.ts'
+import { ClusterRights } from '../rotation/cluster-rights.ts'
 import type { Fields } from './plan.ts'
 import type { Manifest, ObjectKind } from './rbac.ts'
 
@@ -114,7 +114,7 @@ export class ClusterCalls {
 
   /** What is needed and not granted, each in words. @throws {@link SecretManagerError} SM_K8S_* */
   missing(actions: readonly Action[]): Promise<readonly string[]> {
-    return this.#run((client, allowance) => missingRights(client, allowance, actions))
+    return this.#run((client, allowance) => new ClusterRights(client).missing(allowance, actions))
   }
 
   /**

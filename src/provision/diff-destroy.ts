@@ -12,6 +12,7 @@ import { textOf, textsOf } from './compare.ts'
 import { diffMethod } from './diff-auth.ts'
 import { isOurs, type ClusterActual } from './diff-kubernetes.ts'
 import type { Actual } from './diff.ts'
+import { identityOf as identityOfRole } from './diff-role.ts'
 import { pathOf, type VaultActual } from './diff-vault.ts'
 import { POLICY_MARK } from './names.ts'
 import type { Fields, KeyItem, MethodItem, Plan, PolicyItem, RoleItem, VaultItem } from './plan.ts'
@@ -76,8 +77,7 @@ function withdraw(item: RoleItem, there: Fields, at: VaultActual['at']): Verdict
   const policy = textOf(at.get(`sys/policies/acl/${item.policy}`)?.['policy'])
   if (!policy.startsWith(POLICY_MARK)) return kept(what, 'is not of provision, and stays as it is')
   const rest = textsOf(there['token_policies']).filter((name) => name !== item.policy)
-  const identity = item.type === 'jwt' ? there : {}
-  const body = { ...identity, token_policies: rest }
+  const body = { ...identityOfRole(item, there), token_policies: rest }
   const write = { target: 'vault', method: 'POST', path: pathOf(item), body } as const
   return changed('vault', what, 'update', [{ field: 'token_policies' }], [write])
 }

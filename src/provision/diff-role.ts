@@ -49,8 +49,8 @@ function adopted(item: RoleItem, there: Fields, policies: readonly string[]): Ve
   return { ...changed('vault', what, 'update', fields, [writeOf(item, body)]), notes }
 }
 
-/** The jwt method judges each write as a whole. */
-function identityOf({ type }: RoleItem, there: Fields): Fields {
+/** What a write has to say again: the jwt method judges each as a whole. */
+export function identityOf({ type }: Pick<RoleItem, 'type'>, there: Fields): Fields {
   if (type === 'kubernetes') return {}
   const kept = ['role_type', 'user_claim', 'bound_subject', 'bound_audiences', 'bound_claims_type']
   return Object.fromEntries(kept.map((name) => [name, there[name] ?? undefined]))

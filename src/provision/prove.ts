@@ -22,6 +22,8 @@ export interface Proof {
   readonly outcome: 'allowed' | 'refused' | 'not tried'
   /** Why it was not tried. */
   readonly reason?: string | undefined
+  /** Whether it is of a set-up that was there before, and stays as wide as it is. */
+  readonly isAdopted: boolean
 }
 
 /** Who tries, and where. */
@@ -49,9 +51,14 @@ export async function prove(servers: Servers): Promise<readonly Proof[]> {
   return (await inParallel(trials, AT_ONCE, proveOne)).flat()
 }
 
-/** Whether something is otherwise than it must be; what was not tried says nothing. */
-export function isBroken({ expected, outcome }: Proof): boolean {
+/** Whether something is otherwise than it should be; what was not tried says nothing. */
+export function isOtherwise({ expected, outcome }: Proof): boolean {
   return outcome !== 'not tried' && outcome !== expected
+}
+
+/** Whether something is otherwise than it must be: what was adopted may let in more. */
+export function isBroken(proof: Proof): boolean {
+  return isOtherwise(proof) && !(proof.isAdopted && proof.expected === 'refused')
 }
 
 async function proveOne(trial: Trial): Promise<readonly Proof[]> {
@@ -95,7 +102,8 @@ function proofOf(
   expected: Proof['expected'],
   { outcome, reason }: Attempted,
 ): Proof {
-  return { cluster: cluster.name, app: app.name, what, expected, outcome, reason }
+  const isAdopted = app.adopt || cluster.adopt
+  return { cluster: cluster.name, app: app.name, what, expected, outcome, reason, isAdopted }
 }
 
 /** A login of somebody: with the token of the job's ServiceAccount, or with another. */

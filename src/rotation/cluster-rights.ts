@@ -1,56 +1,57 @@
 /** What a cluster lets us do with the objects of a rotation, asked before anything is changed. */
 import type { Allowance } from '../http/budget.ts'
-import { allows, mayI, rulesIn, type Action } from '../kubernetes/access-review.ts'
+import { allows, mayI, rulesIn, type Action, type Rules } from '../kubernetes/access-review.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { Kind } from '../kubernetes/objects.ts'
 import type { Address } from './cluster-object.ts'
 
-/**
- * Gives what is needed and not granted, each fit for a line of a message.
- *
- * @throws {@link SecretManagerError} SM_K8S_*
- */
-export async function missingRights(
-  client: KubernetesClient,
-  allowance: Allowance,
-  actions: readonly Action[],
-): Promise<readonly string[]> {
-  const missing: string[] = []
-  const byNamespace = new Map<string | undefined, Action[]>()
-  for (const action of actions) {
-    const { namespace } = action
-    byNamespace.set(namespace, [...(byNamespace.get(namespace) ?? []), action])
+/** The answers of one API server, each asked for once. */
+export class ClusterRights {
+  readonly #client: KubernetesClient
+  /** One request for all names of a namespace. */
+  readonly #rules = new Map<string, Promise<Rules>>()
+
+  constructor(client: KubernetesClient) {
+    this.#client = client
   }
-  for (const [namespace, some] of byNamespace) {
-    // One request for all names of a namespace; webhook authorizers do not tell their rules.
-    const rules = namespace === undefined ? undefined : await rulesIn(client, allowance, namespace)
-    for (const action of some) {
-      const granted = (rules && allows(rules, action)) ?? (await mayI(client, allowance, action))
-      if (!granted) missing.push(say(action))
+
+  /**
+   * Gives those that are not granted, each fit for a line of a message.
+   *
+   * @throws {@link SecretManagerError} SM_K8S_*
+   */
+  async missing(allowance: Allowance, actions: readonly Action[]): Promise<readonly string[]> {
+    const missing: string[] = []
+    for (const action of actions) {
+      if (!(await this.#isGranted(allowance, action))) missing.push(say(action))
     }
+    return missing
   }
-  return missing
+
+  async #isGranted(allowance: Allowance, action: Action): Promise<boolean> {
+    const { namespace } = action
+    if (namespace === undefined) return mayI(this.#client, allowance, action)
+    const asked = this.#rules.get(namespace) ?? rulesIn(this.#client, allowance, namespace)
+    this.#rules.set(namespace, asked)
+    // Webhook authorizers do not tell their rules.
+    return allows(await asked, action) ?? mayI(this.#client, allowance, action)
+  }
 }
 
-/** What rewrapping these objects, and listing these namespaces, is made of. */
-export function actionsFor(
-  addresses: readonly Address[],
-  scan: true | readonly string[],
-  isWriting: boolean,
+/** What is done with one object. */
+export function actionsOn(
+  { kind, namespace, name }: Address,
+  verbs: readonly string[],
 ): readonly Action[] {
-  const verbs = isWriting ? ['get', 'patch'] : ['get']
-  const named = addresses.flatMap(({ kind, namespace, name }) =>
-    verbs.map((verb) => ({ verb, resource: RESOURCES[kind], namespace, name })),
-  )
-  const namespaces = scan === true ? [undefined] : scan
-  const listed = namespaces.flatMap((namespace) =>
-    Object.values(RESOURCES).flatMap((resource) =>
-      (isWriting ? ['list', 'patch'] : ['list']).map((verb) => ({ verb, resource, namespace })),
-    ),
-  )
-  return [...named, ...listed]
+  return verbs.map((verb) => ({ verb, resource: RESOURCES[kind], namespace, name }))
 }
 
-const RESOURCES = { Secret: 'secrets', ConfigMap: 'configmaps' } as const
+/** What looking through a namespace is; `undefined`: all of them. */
+export function listActions(namespace: string | undefined): readonly Action[] {
+  return Object.values(RESOURCES).map((resource) => ({ verb: 'list', resource, namespace }))
+}
+
+const RESOURCES: Readonly<Record<Kind, string>> = { Secret: 'secrets', ConfigMap: 'configmaps' }
 
 function say({ verb, resource, namespace, name }: Action): string {
   const what = name === undefined ? resource : `${resource} "${name}"`

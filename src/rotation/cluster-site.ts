@@ -4,12 +4,13 @@ import type { Definition } from '../config/definition.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { Action } from '../kubernetes/access-review.ts'
 import { isTooLarge, listPage, type ObjectPage } from '../kubernetes/list.ts'
 import { nameOf, namespaceOf } from '../kubernetes/metadata.ts'
 import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
 import { inParallel } from '../lib/in-parallel.ts'
 import { addressOf, entriesOf, nameOfAddress, patchOf, type Address } from './cluster-object.ts'
-import { actionsFor, missingRights } from './cluster-rights.ts'
+import { actionsOn, ClusterRights, listActions } from './cluster-rights.ts'
 import { documentsIn } from './documents.ts'
 import { ownerOf } from './owner.ts'
 import type { FoundObject, KeyName, Page, Site, Stored } from './site.ts'
@@ -50,12 +51,28 @@ export class ClusterSite implements Site {
     this.#parts = parts
   }
 
-  missingRights(signal: AbortSignal): Promise<readonly string[]> {
+  /** The names of what is to be written in a namespace are known once it was looked through. */
+  async missingRights(signal: AbortSignal): Promise<readonly string[]> {
     const { calls, connect, definitions, scan } = this.#parts
-    const actions = actionsFor(definitions.map(addressOf), scan, true)
-    return calls.run({ signal }, async (allowance) =>
-      missingRights(await connect(allowance), allowance, actions),
-    )
+    const client = await calls.run({ signal }, (allowance) => connect(allowance))
+    const rights = new ClusterRights(client)
+    const missing = (actions: readonly Action[]): Promise<readonly string[]> =>
+      calls.run({ signal }, (allowance) => rights.missing(allowance, actions))
+    const namespaces = scan === true ? [undefined] : scan
+    const before = await missing([
+      ...definitions.flatMap((each) => actionsOn(addressOf(each), ['get', 'patch'])),
+      ...namespaces.flatMap(listActions),
+    ])
+    if (before.length > 0) return before
+    const found: string[] = []
+    for (const namespace of namespaces) {
+      for (const kind of ['Secret', 'ConfigMap'] as const) {
+        for await (const { objects } of this.#listed(kind, namespace, new Map(), signal)) {
+          found.push(...(await missing(objects.flatMap(writesOn))))
+        }
+      }
+    }
+    return found
   }
 
   /** Those that are named first, a request each; a list then leaves them out. */
@@ -191,6 +208,12 @@ export class ClusterSite implements Site {
       return { isWritten: false, now: now && this.#found(address, now) }
     }
   }
+}
+
+/** What a rewrap of it is; nothing where its source is rewrapped instead. */
+function writesOn({ documents, owner }: FoundObject): readonly Action[] {
+  const [first] = documents
+  return first === undefined || owner !== undefined ? [] : actionsOn(first.place, ['patch'])
 }
 
 /** What a write meets where somebody else was there before. */

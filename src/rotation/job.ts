@@ -53,9 +53,10 @@ export class KeyJob {
   async preflight(changes: readonly Change[], signal: AbortSignal): Promise<void> {
     const { sites, isCompat } = this.#parts
     await this.refuseMissing([...changes, isCompat ? 'compat' : 'rewrap'], signal)
-    const missing: string[] = []
+    // A rewrap alone tells what it may not do object by object, and has done the rest.
+    if (changes.length === 0) return
+    const missing = [...(await this.journal.missingRights(signal))]
     for (const site of sites) missing.push(...(await site.missingRights(signal)))
-    if (changes.length > 0) missing.push(...(await this.journal.missingRights(signal)))
     if (missing.length > 0) throw deniedByCluster(missing)
   }
 
@@ -74,7 +75,7 @@ export class KeyJob {
   recryptTo(latest: number): Recrypt {
     const { core, key, runtime, isCompat } = this.#parts
     const { transitKey } = key
-    if (isCompat) return recrypter(core, transitKey)
+    if (isCompat) return recrypter(core, transitKey)(latest)
     return rewrapper(core, this.#keyring, transitKey, runtime)(latest)
   }
 
@@ -101,6 +102,7 @@ export class KeyJob {
       rotate: (signal) =>
         core.calls.run({ signal }, (it) => core.connections.transit.rotate(it, key.transitKey)),
       recryptTo: (latest) => this.recryptTo(latest),
+      askMs: attempt.timeoutMs,
       patienceMs: attempt.timeoutMs + MARGIN_MS,
       preflight: (signal) => this.preflight(['rotate'], signal),
     }

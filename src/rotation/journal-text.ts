@@ -47,33 +47,38 @@ export function bySite(stocks: readonly Stock[]): Journal['sites'] {
 export function journalIn(text: string): Journal | undefined {
   const value = parsed(text)
   if (!isRecord(value)) return undefined
-  const { mount, transitKey, phase, from, run, begunAt, doneAt, sites } = value
-  const known = PHASES.find((each) => each === phase)
-  if (!isText(mount) || !isText(transitKey) || !isText(run) || !isText(begunAt)) return undefined
-  if (known === undefined || typeof from !== 'number' || !isRecord(sites)) return undefined
-  return {
-    mount,
-    transitKey,
-    phase: known,
-    from,
-    run,
-    begunAt,
-    ...(isText(doneAt) && { doneAt }),
-    retirement: retirementIn(value['retirement']),
-    sites: Object.fromEntries(
-      Object.entries(sites).flatMap(([name, stock]) => {
-        const read = stockIn(name, stock)
-        return read ? [[name, read] as const] : []
-      }),
-    ),
-  }
+  const progress = progressIn(value)
+  const retirement = value['retirement'] === undefined ? NONE : retirementIn(value['retirement'])
+  const sites = sitesIn(value['sites'])
+  // A site or a retirement that is left out would stand in the way of nothing any more.
+  if (progress === undefined || retirement === undefined || sites === undefined) return undefined
+  return { ...progress, ...retirement, sites }
 }
 
-function retirementIn(value: unknown): Retirement | undefined {
+type Progress = Omit<Journal, 'retirement' | 'sites'>
+
+function progressIn(value: Readonly<Record<string, unknown>>): Progress | undefined {
+  const { mount, transitKey, phase: said, from, run, begunAt, doneAt } = value
+  const phase = PHASES.find((each) => each === said)
+  if (!isText(mount) || !isText(transitKey) || !isText(run) || !isText(begunAt)) return undefined
+  if (phase === undefined || typeof from !== 'number') return undefined
+  return { mount, transitKey, phase, from, run, begunAt, ...(isText(doneAt) && { doneAt }) }
+}
+
+const NONE: Pick<Journal, 'retirement'> = {}
+
+function retirementIn(value: unknown): Pick<Journal, 'retirement'> | undefined {
   if (!isRecord(value)) return undefined
   const { phase, from, to, at } = value
   if (typeof from !== 'number' || typeof to !== 'number' || !isText(at)) return undefined
-  return { phase: phase === 'raising' ? phase : 'done', from, to, at }
+  return { retirement: { phase: phase === 'raising' ? phase : 'done', from, to, at } }
+}
+
+function sitesIn(value: unknown): Journal['sites'] | undefined {
+  if (!isRecord(value)) return undefined
+  const stocks = Object.entries(value).map(([site, stock]) => stockIn(site, stock))
+  const read = stocks.filter((stock) => stock !== undefined)
+  return read.length === stocks.length ? bySite(read) : undefined
 }
 
 const PHASES = ['rotating', 'rewrapping', 'done'] as const
@@ -82,13 +87,8 @@ function stockIn(site: string, value: unknown): Stock | undefined {
   if (!isRecord(value)) return undefined
   const { at, isComplete, documents, oldest } = value
   if (!isText(at) || typeof documents !== 'number') return undefined
-  return {
-    site,
-    at,
-    documents,
-    isComplete: isComplete === true,
-    oldest: typeof oldest === 'number' ? oldest : null,
-  }
+  if (oldest !== null && typeof oldest !== 'number') return undefined
+  return { site, at, isComplete: isComplete === true, documents, oldest }
 }
 
 function isText(value: unknown): value is string {

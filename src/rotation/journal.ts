@@ -3,6 +3,7 @@
  * was looked at. It is written compare-and-set, before the step that it names.
  */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 
 import type { Calls } from '../calls.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
@@ -10,7 +11,7 @@ import type { Allowance } from '../http/budget.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import { isDnsLabel } from '../lib/names.ts'
 import { LABELS } from '../sources/target.ts'
-import { missingRights } from './cluster-rights.ts'
+import { ClusterRights } from './cluster-rights.ts'
 import { journalIn, type Journal } from './journal-text.ts'
 import type { KeyName } from './site.ts'
 
@@ -25,7 +26,9 @@ const DATA_KEY = 'journal.json'
 
 /** Name of the ConfigMap. */
 export function journalName({ mount, transitKey }: KeyName): string {
-  const isPlain = mount === 'transit' && isDnsLabel(transitKey) && transitKey.length <= 200
+  // What looks like one with a digest gets one, too: no two keys may meet in one journal.
+  const isPlain =
+    mount === 'transit' && isDnsLabel(transitKey) && !/-[0-9a-f]{10}$/.test(transitKey)
   if (isPlain) return `secretmanager-rotation-${transitKey}`
   // Transit's names may have what those of Kubernetes may not.
   const plain = transitKey
@@ -74,7 +77,7 @@ export class JournalStore {
       { ...configmap, verb: 'patch' },
     ]
     return calls.run({ signal }, async (allowance) =>
-      missingRights(await connect(allowance), allowance, actions),
+      new ClusterRights(await connect(allowance)).missing(allowance, actions),
     )
   }
 
@@ -123,11 +126,11 @@ export class JournalStore {
     } catch (error) {
       if (!isSecretManagerError(error) || error.code !== 'SM_K8S_CONFLICT') throw error
       // A write whose answer was lost is repeated, and then meets itself.
-      const now = await this.read(signal)
-      if (JSON.stringify(now.journal) === data[DATA_KEY]) return now
-      throw otherRun(this.where)
     }
-    return this.read(signal)
+    const now = await this.read(signal)
+    // Whoever wrote since has taken over: going on from what they wrote would overwrite it.
+    if (isDeepStrictEqual(now.journal, journalIn(data[DATA_KEY]))) return now
+    throw otherRun(this.where)
   }
 
   /** Takes out what was looked at at these sites, which are gone. */

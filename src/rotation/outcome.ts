@@ -27,13 +27,15 @@ export type Outcome =
   | { readonly state: 'failed'; readonly error: SecretManagerError }
 
 const BEHIND: Outcome = { state: 'behind' }
+const CURRENT: Outcome = { state: 'current' }
 
 /** Tells of a document without asking Vault; `undefined` where it is to be asked. */
 export function unasked(document: StoredDocument, latest: number, mode: Mode): Outcome | undefined {
   const isCurrent = document.keyVersion >= latest
   if (isCurrent) return mode === 'prove' ? undefined : settled(document, latest)
   if (mode === 'rewrap' || mode === 'try') return undefined
-  return isUnattributed(document) ? { state: 'unknown' } : BEHIND
+  if (!isUnattributed(document)) return BEHIND
+  return mode === 'prove' ? undefined : { state: 'unknown' }
 }
 
 /** Reads Vault's answer: the text to store, or why there is none. */
@@ -61,17 +63,25 @@ export function unwritten(
   latest: number,
   mode: Mode,
 ): Outcome | undefined {
-  if (mode === 'prove') return settled(document, latest)
+  // Vault opened it, so that also one which does not say so is of this key.
+  if (mode === 'prove') return isBehind(document, latest) ? BEHIND : CURRENT
   if (owner !== undefined) return BEHIND
   if (isImmutable) return { state: 'failed', error: immutable(name) }
   return mode === 'try' ? BEHIND : undefined
 }
 
-/** Of a document that is under the latest version. What `kubectl apply` would bring back counts. */
+/** Of a document that is under the latest version. */
 function settled(document: StoredDocument, latest: number): Outcome {
-  const { appliedVersion = Infinity } = document
   if (isUnattributed(document)) return { state: 'unknown' }
-  return appliedVersion < latest ? BEHIND : { state: 'current' }
+  return isBehind(document, latest) ? BEHIND : CURRENT
+}
+
+/** What `kubectl apply` would bring back counts. */
+function isBehind(
+  { keyVersion, appliedVersion = Infinity }: StoredDocument,
+  latest: number,
+): boolean {
+  return Math.min(keyVersion, appliedVersion) < latest
 }
 
 /** A raw document does not say whose it is. */

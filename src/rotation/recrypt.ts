@@ -63,25 +63,34 @@ const OPEN_AT_ONCE = 4
  * Decrypts and encrypts in memory, byte for byte, and opens the result before it is used. This sees
  * plaintext: it is for policies that know no rewrap.
  */
-export function recrypter({ calls, connections }: Core, transitKey: string): Recrypt {
+export function recrypter(
+  { calls, connections }: Core,
+  transitKey: string,
+): (latest: number) => Recrypt {
   const { transit } = connections
-  return (items, signal) =>
+  return (latest) => (items, signal) =>
     inParallel(items, OPEN_AT_ONCE, async ({ ciphertext, context }): Promise<Rewrapped> => {
-      const open = (text: string): Promise<Uint8Array> =>
-        calls.run({ signal }, (it) => transit.decrypt(it, transitKey, text, context))
+      const plaintexts: Uint8Array[] = []
+      const open = async (text: string): Promise<Uint8Array> => {
+        const plaintext = await calls.run({ signal }, (it) =>
+          transit.decrypt(it, transitKey, text, context),
+        )
+        plaintexts.push(plaintext)
+        return plaintext
+      }
       try {
         const plaintext = await open(ciphertext)
         const again = await calls.run({ signal }, (allowance) =>
           transit.encrypt(allowance, transitKey, plaintext, context),
         )
-        const opened = await open(again)
-        const isSame = Buffer.compare(plaintext, opened) === 0
-        plaintext.fill(0)
-        opened.fill(0)
-        return isSame ? { ciphertext: again, keyVersion: keyVersionOf(again) } : differs()
+        const isSame = Buffer.compare(plaintext, await open(again)) === 0
+        if (!isSame) return differs()
+        return behindLatest({ ciphertext: again, keyVersion: keyVersionOf(again) }, latest)
       } catch (error) {
         if (!isSecretManagerError(error) || error.component !== 'ciphertext') throw error
         return { error }
+      } finally {
+        for (const plaintext of plaintexts) plaintext.fill(0)
       }
     })
 }

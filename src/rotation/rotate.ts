@@ -2,8 +2,8 @@
  * Rotates a key and brings its documents to the new version. The journal is written before each step, so
  * that a run which begins after a crash goes on where the last one ended, with at most one version more.
  */
-import { isSecretManagerError } from '../errors.ts'
-import { aborted } from '../lib/abort.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { aborted, onAbort } from '../lib/abort.ts'
 import type { Runtime } from '../runtime.ts'
 import { bySite, emptyJournal, type Journal } from './journal-text.ts'
 import { otherRun, type JournalState, type JournalStore } from './journal.ts'
@@ -25,7 +25,9 @@ export interface RotationParts {
   readonly rotate: (signal: AbortSignal) => Promise<number>
   /** Brings ciphertexts to at least this version. */
   readonly recryptTo: (latest: number) => Recrypt
-  /** How long another run's request to rotate can be under way, in milliseconds. */
+  /** How long a run's request to rotate may be under way, from its note in the journal on, in milliseconds. */
+  readonly askMs: number
+  /** How long another run is waited for that may be about to rotate: longer than that. */
   readonly patienceMs: number
   /** Checks every right that is needed, before anything is changed. @throws with what is missing */
   readonly preflight: (signal: AbortSignal) => Promise<void>
@@ -104,7 +106,7 @@ class RotationRun {
     const isRotated = now > journal.from
     onStep({ step: 'resume', journal, isRotated })
     if (isRotated) return this.#rotated(journal.from, now)
-    return this.#resume(journal, now)
+    return this.#resume(journal)
   }
 
   async #begin(
@@ -119,18 +121,14 @@ class RotationRun {
       return { from: now, to: now }
     }
     const begunAt = new Date(nowUnixMs).toISOString()
-    await this.#write({ phase: 'rotating', from: now, begunAt, doneAt: undefined })
-    return this.#ask(now)
+    return this.#ask(now, { from: now, begunAt, doneAt: undefined })
   }
 
   /**
    * The journal says that a version was to be added, and there is none: the run that wrote it was ended
    * before, or is about to ask. Its request cannot take longer than its limit.
    */
-  async #resume(
-    journal: Journal,
-    now: number,
-  ): Promise<{ readonly from: number; readonly to: number }> {
+  async #resume(journal: Journal): Promise<{ readonly from: number; readonly to: number }> {
     const { journal: store, latest, patienceMs, runtime } = this.#parts
     const { signal, onStep } = this.#options
     onStep({ step: 'wait', ms: patienceMs })
@@ -142,25 +140,55 @@ class RotationRun {
     this.#state = later
     if (version > journal.from) return this.#rotated(journal.from, version)
     if (!isSame) throw otherRun(store.where)
-    await this.#write({ phase: 'rotating' })
-    return this.#ask(now)
+    return this.#ask(version, { from: version })
   }
 
   /** V15: where no answer came, the key itself says whether it was rotated. It is never asked twice. */
-  async #ask(from: number): Promise<{ readonly from: number; readonly to: number }> {
-    const { rotate: ask, latest } = this.#parts
+  async #ask(
+    from: number,
+    changes: Partial<Journal>,
+  ): Promise<{ readonly from: number; readonly to: number }> {
+    const { latest, runtime } = this.#parts
     const { signal, onStep } = this.#options
+    const before = this.#state.journal
+    const notedAt = runtime.now()
+    await this.#write({ ...changes, phase: 'rotating' })
     onStep({ step: 'rotate' })
+    const answer = await this.#inTime(notedAt)
+    if (typeof answer === 'number') return this.#rotated(from, answer)
+    if (signal.aborted) throw answer
+    const now = await latest(signal)
+    if (now > from) return this.#rotated(from, now)
+    // Refused: nothing is under way any more. A gateway's 5xx does not say that.
+    if (answer.status !== undefined && answer.status < 500) await this.#takeBack(before)
+    throw answer
+  }
+
+  /** The latest version, or why there is no answer. Who waits for this run waits longer than it asks. */
+  async #inTime(notedAt: number): Promise<number | SecretManagerError> {
+    const { rotate: ask, runtime, askMs } = this.#parts
+    const { signal } = this.#options
+    const limit = new AbortController()
+    const leftMs = notedAt + askMs - runtime.now()
+    if (leftMs <= 0) return late()
+    const cancel = runtime.after(leftMs, () => limit.abort(), true)
+    const forget = onAbort(signal, () => limit.abort())
     try {
-      return await this.#rotated(from, await ask(signal))
+      return await ask(limit.signal)
     } catch (error) {
-      if (!isSecretManagerError(error) || signal.aborted) throw error
-      const now = await latest(signal)
-      if (now > from) return this.#rotated(from, now)
-      // Refused: nothing is under way any more. A gateway's 5xx does not say that.
-      if (error.status !== undefined && error.status < 500) await this.#write({ phase: 'done' })
-      throw error
+      if (!isSecretManagerError(error)) throw error
+      return limit.signal.aborted && !signal.aborted ? late() : error
+    } finally {
+      cancel()
+      forget()
     }
+  }
+
+  /** What was refused was no rotation: the last one is still the last. */
+  async #takeBack(before: Journal | undefined): Promise<void> {
+    const { from = 0, begunAt = '', doneAt } = before ?? {}
+    const isResumed = before !== undefined && before.phase !== 'done'
+    await this.#write({ phase: 'done', ...(!isResumed && { from, begunAt, doneAt }) })
   }
 
   async #rotated(
@@ -208,4 +236,10 @@ class RotationRun {
     const now: Journal = { ...before, ...changes, run: this.#run }
     this.#state = await store.write(now, this.#state, this.#options.signal)
   }
+}
+
+function late(): SecretManagerError {
+  return new SecretManagerError('SM_TIMEOUT', 'the key could not be rotated in time', {
+    hint: 'run it again: it finds out whether the key was rotated all the same',
+  })
 }

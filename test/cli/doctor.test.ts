@@ -1,10 +1,259 @@
-import { expect, test } from 'vitest'
-import { cliWorld, OPENED, run, SERVERS } from './world.ts'
+/** `secretmanager doctor` as a person runs it; what it says of what is in test/contracts/doctor.ts. */
+import { describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 
-test('a sound set-up', async () => {
+import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
+import { KUBERNETES_ORIGIN, VAULT_ORIGIN } from '../../src/dev/stack.ts'
+import { CHECKS } from '../../src/doctor/checks.ts'
+import { cliWorld, OPENED, run, SERVERS, withFiles, type CliWorld } from './world.ts'
+
+const DOCUMENT = '{"redis_url":"redis://canary-value:6379"}'
+
+async function soundWorld(): Promise<CliWorld> {
   const world = await cliWorld()
-  await world.put('app', '{"redis_url":"redis://canary:6379"}')
-  const ran = await run(['doctor', 'app', ...SERVERS, ...OPENED], { runtime: world.runtime })
-  console.log(ran.stdout, ran.stderr)
-  expect(ran.code).toBe(0)
+  await world.put('app', DOCUMENT)
+  return world
+}
+
+/** The app's pod, with an operator's token beside it. */
+function asOperator({ runtime, plan }: CliWorld) {
+  return withFiles(runtime, {}, { VAULT_TOKEN: plan.rootToken })
+}
+
+const APP: readonly string[] = ['doctor', 'app', ...SERVERS, ...OPENED]
+
+describe('what it prints', () => {
+  test('one line for each check, in their order, then how many there were; exit code 0', async () => {
+    const { code, stdout, stderr } = await run(APP, { runtime: (await soundWorld()).runtime })
+    expect(code).toBe(0)
+    const ids = stdout
+      .split('\n')
+      .flatMap((line) => /^(?:ok|not checked) +(\S+) /.exec(line)?.[1] ?? [])
+    expect(ids).toEqual(CHECKS.map(({ id }) => id))
+    expect(stdout).toMatch(/^ok +document\.payload +a dictionary of 1 entry$/m)
+    expect(stdout).toMatch(/^not checked +role\.exists +needs read on auth\/kubernetes\/role\/app/m)
+    expect(stderr).toMatch(/^\d+ checks: nothing found, \d+ not checked\n$/)
+  })
+
+  test('the mending command below what was found; exit code 8', async () => {
+    const world = await soundWorld()
+    await world.seal()
+    const { code, stdout, stderr } = await run(APP, { runtime: world.runtime })
+    expect(code).toBe(8)
+    expect(stdout).toMatch(
+      /^finding +vault\.unsealed +Vault is sealed.*\n +try: vault operator unseal$/m,
+    )
+    expect(stdout).toMatch(/^not checked +document\.opens +needs vault\.unsealed$/m)
+    expect(stderr).toMatch(/checks: 1 finding, \d+ not checked\n$/)
+  })
+
+  test('JSON has the same, as data', async () => {
+    const { code, stdout } = await run([...APP, '--json'], {
+      runtime: (await soundWorld()).runtime,
+    })
+    expect(code).toBe(0)
+    const { checks } = JSON.parse(stdout)
+    expect(checks.map(({ id }: { id: string }) => id)).toEqual(CHECKS.map(({ id }) => id))
+    expect(checks[0]).toEqual({
+      id: 'config.audience',
+      title: 'audience of the ServiceAccount token',
+      outcome: 'ok',
+      reason: 'tokens are for vault alone',
+    })
+  })
+
+  test('I10: nothing secret, in either form', async () => {
+    const world = await soundWorld()
+    for (const flags of [[], ['--json'], ['--as-operator'], ['--as-operator', '--json']]) {
+      const { stdout, stderr } = await run([...APP, ...flags], { runtime: asOperator(world) })
+      for (const secret of [...world.credentials, 'canary-value']) {
+        expect(stdout + stderr).not.toContain(secret)
+      }
+      expect(stdout + stderr).not.toMatch(/vault:v\d+:\w/)
+    }
+  })
+
+  test('without a name and a definition: what is missing; exit code 2', async () => {
+    const { code, stderr } = await run(['doctor', ...SERVERS], {
+      runtime: (await soundWorld()).runtime,
+    })
+    expect(code).toBe(2)
+    expect(stderr).toContain('secretName is required')
+  })
 })
+
+test('with the token of an operator, what the service may not read is checked too', async () => {
+  const world = await soundWorld()
+  const { code, stdout } = await run([...APP, '--as-operator'], { runtime: asOperator(world) })
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^ok +role\.identity +for system:serviceaccount:app:app$/m)
+  expect(stdout).toMatch(/^ok +key\.versions +latest v1, decrypts from v1/m)
+})
+
+test('nothing is written: not a key, not a login of the operator', async () => {
+  const world = await soundWorld()
+  await run([...APP, '--as-operator'], { runtime: asOperator(world) })
+  const writes = world.requests.filter((request) => !request.startsWith('GET '))
+  expect(new Set(writes)).toEqual(
+    new Set([
+      'POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+      'POST /api/v1/namespaces/app/serviceaccounts/app/token',
+      'POST /v1/auth/kubernetes/login',
+      'POST /v1/sys/capabilities-self',
+      'POST /v1/transit/decrypt/app',
+    ]),
+  )
+})
+
+test('a person with a kubeconfig: the ServiceAccount is asked about', async () => {
+  const world = await soundWorld()
+  const kubeconfig = JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, undefined, world.plan))
+  const files = { '/kubeconfig': kubeconfig }
+  const person = withFiles({ ...world.runtime, env: () => undefined }, files, {})
+  const flags = ['--kubeconfig', '/kubeconfig', '--service-account', 'app']
+  const { code, stdout } = await run([...APP, ...flags], {
+    runtime: { ...person, env: () => undefined },
+  })
+  expect(stdout).toMatch(/^ok +kubernetes\.authorizer +RBAC is on$/m)
+  expect(stdout).toMatch(/^ok +rbac\.list +system:serviceaccount:app:app may not list/m)
+  expect(code).toBe(0)
+})
+
+describe('access', () => {
+  const ACCESS: readonly string[] = ['doctor', 'access', 'app/app', ...SERVERS, ...OPENED]
+
+  test('who can decrypt: the role, its ServiceAccount, and who may become it', async () => {
+    const world = await soundWorld()
+    await world.stack.vaultWire('PUT', '/v1/sys/policies/acl/wide', {
+      token: world.plan.rootToken,
+      body: { policy: 'path "transit/*" { capabilities = ["create", "update"] }' },
+    })
+    await role(world, 'wide', { token_policies: ['wide'] })
+    await role(world, 'other', { token_policies: ['nothing'] })
+    const { code, stdout } = await run([...ACCESS, '--as-operator'], {
+      runtime: asKubernetesAdmin(world),
+    })
+    expect(stdout).toContain(`transit/keys/app decrypts for:
+  auth/kubernetes/role/app (policy app)
+    ServiceAccount app/app
+  auth/kubernetes/role/wide (policy wide)
+    ServiceAccount ops/bot
+ServiceAccount app/app:
+  its tokens: Group system:masters, ServiceAccount app/app
+  pods that may run as it: Group system:masters
+ServiceAccount ops/bot:
+  its tokens: Group system:masters
+`)
+    expect(stdout).toMatch(/not checked: .*tokens that were made by hand/)
+    expect(code).toBe(0)
+  })
+
+  test('as JSON', async () => {
+    const world = await soundWorld()
+    const { stdout } = await run([...ACCESS, '--as-operator', '--json'], {
+      runtime: asKubernetesAdmin(world),
+    })
+    expect(JSON.parse(stdout)).toMatchObject({
+      key: 'transit/keys/app',
+      roles: [{ role: 'auth/kubernetes/role/app', policies: ['app'], accounts: ['app/app'] }],
+      accounts: [{ account: 'app/app' }],
+      authorizer: { outcome: 'ok' },
+    })
+  })
+
+  test('without the rights to look, what would be needed', async () => {
+    const { code, stdout } = await run(ACCESS, { runtime: (await soundWorld()).runtime })
+    expect(stdout).toContain('nobody that was found')
+    expect(stdout).toContain('not checked: read on sys/auth (or --as-operator)')
+    expect(code).toBe(0)
+  })
+
+  test('a target that is none', async () => {
+    const args = ['doctor', 'access', 'app', ...SERVERS, ...OPENED]
+    const { code, stderr } = await run(args, { runtime: (await soundWorld()).runtime })
+    expect(code).toBe(2)
+    expect(stderr).toContain('the target is not NAMESPACE/NAME')
+  })
+
+  async function role({ stack, plan }: CliWorld, name: string, fields: object): Promise<void> {
+    const bound_service_account_names = ['bot']
+    const bound_service_account_namespaces = ['ops']
+    const body = { bound_service_account_names, bound_service_account_namespaces, ...fields }
+    const path = `/v1/auth/kubernetes/role/${name}`
+    await stack.vaultWire('POST', path, { token: plan.rootToken, body })
+  }
+
+  function asKubernetesAdmin(world: CliWorld) {
+    const kubeconfig = JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, undefined, world.plan))
+    const variables: Record<string, string> = {
+      VAULT_TOKEN: world.plan.rootToken,
+      KUBECONFIG: '/kubeconfig',
+    }
+    return {
+      ...withFiles(world.runtime, { '/kubeconfig': kubeconfig }),
+      env: (name: string) => variables[name],
+    }
+  }
+})
+
+describe('--print-job', () => {
+  test('the service as it is, as restricted as a pod can be, and nothing secret', async () => {
+    const world = await soundWorld()
+    const files = { '/ca.crt': PEM }
+    const flags = ['-n', 'prod', '--service-account', 'app', '--ca-cert', '/ca.crt']
+    const mounts = ['--jwt-file', '/var/run/secrets/vault/token', '--mounted-at', '/etc/sealed']
+    const { code, stdout } = await run([...APP, ...flags, ...mounts, '--print-job'], {
+      runtime: withFiles(world.runtime, files),
+    })
+    expect(code).toBe(0)
+    const [settings, job] = parseAllDocuments(stdout).map((each) => each.toJSON())
+    expect(settings).toMatchObject({ kind: 'ConfigMap', data: { 'ca.crt': CERTIFICATE } })
+    expect(JSON.parse(settings.data['config.json'])).toMatchObject({
+      vault: { url: VAULT_ORIGIN, auth: { role: 'app', jwtFile: '/var/run/secrets/vault/token' } },
+      kubernetes: { mountedAt: '/etc/sealed' },
+    })
+    const pod = job.spec.template.spec
+    expect(pod).toMatchObject({
+      serviceAccountName: 'app',
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+    })
+    expect(pod.containers[0].securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    })
+    expect(pod.volumes[1].projected.sources).toEqual([
+      { serviceAccountToken: { path: 'token', audience: 'vault', expirationSeconds: 600 } },
+    ])
+    expect(stdout).not.toContain('PRIVATE')
+    for (const secret of world.credentials) expect(stdout).not.toContain(secret)
+  })
+
+  test('its configuration is one, and doctor runs with it', async () => {
+    const world = await soundWorld()
+    const { stdout } = await run([...APP, '--print-job'], { runtime: world.runtime })
+    const [settings, job] = parseAllDocuments(stdout).map((each) => each.toJSON())
+    const files = Object.fromEntries(
+      Object.entries(settings.data as Record<string, string>).map(([name, text]) => [
+        `/etc/secretmanager-doctor/${name}`,
+        text,
+      ]),
+    )
+    const [{ args }] = job.spec.template.spec.containers
+    const { code, stderr } = await run(args, { runtime: withFiles(world.runtime, files) })
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    expect(job.spec.template.spec.automountServiceAccountToken).toBe(true)
+  })
+
+  test('a login that is a secret cannot be printed', async () => {
+    const world = await soundWorld()
+    const args = ['doctor', 'app', '--vault-url', VAULT_ORIGIN, '--auth-method', 'token', ...OPENED]
+    const { code, stderr } = await run([...args, '--print-job'], { runtime: world.runtime })
+    expect(code).toBe(2)
+    expect(stderr).toContain('log in by token')
+  })
+})
+
+const CERTIFICATE = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
+const PEM = `${CERTIFICATE}-----BEGIN PRIVATE KEY-----\nMIIC\n-----END PRIVATE KEY-----\n`

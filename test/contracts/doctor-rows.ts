@@ -30,6 +30,8 @@ export interface Row {
   readonly document?: string | null
   readonly arrange?: (service: Service) => Promise<void> | void
   readonly fresh?: Fresh
+  /** The mending command, carried out, mends it. */
+  readonly mends?: boolean
   readonly flags?: readonly string[]
 }
 
@@ -255,6 +257,7 @@ const CLUSTER: readonly Row[] = [
     fresh: 'no rbac',
   },
   {
+    mends: true,
     name: 'K3: the object may not be read',
     id: 'rbac.read',
     words: /may not get secrets kv-.*\/app/,
@@ -262,6 +265,7 @@ const CLUSTER: readonly Row[] = [
     plan: ({ rules }) => ({ rules: rules.slice(1) }),
   },
   {
+    mends: true,
     name: 'K3: a token may not be requested',
     id: 'rbac.token',
     words: /may not create serviceaccounts\/token/,
@@ -350,6 +354,7 @@ const ROLES: readonly Row[] = [
     arrange: auth({ role: 'nobody' }),
   },
   {
+    mends: true,
     name: 'V8: the role is for another audience',
     id: 'role.audience',
     words: /audience of the role is elsewhere, and the token is for vault/,
@@ -358,6 +363,7 @@ const ROLES: readonly Row[] = [
     arrange: role({ audience: 'elsewhere' }),
   },
   {
+    mends: true,
     name: 'the role takes tokens for any audience',
     id: 'role.audience',
     outcome: 'warning',
@@ -365,6 +371,7 @@ const ROLES: readonly Row[] = [
     plan: () => ({ audience: undefined }),
   },
   {
+    mends: true,
     name: 'V8: the role is for another ServiceAccount',
     id: 'role.identity',
     words: /bound_service_account_names is other, and the token says sa-kv/,
@@ -373,6 +380,7 @@ const ROLES: readonly Row[] = [
     arrange: role({ bound_service_account_names: ['other'] }),
   },
   {
+    mends: true,
     name: 'V8: the role is for another namespace',
     id: 'role.identity',
     words: /bound_service_account_namespaces is other, and the token says kv-/,
@@ -380,6 +388,7 @@ const ROLES: readonly Row[] = [
     arrange: role({ bound_service_account_namespaces: ['other'] }),
   },
   {
+    mends: true,
     name: 'V8: the jwt role is for another ServiceAccount',
     id: 'role.identity',
     words: /bound_subject is system:serviceaccount:a:b/,
@@ -393,6 +402,7 @@ const ROLES: readonly Row[] = [
     }),
   },
   {
+    mends: true,
     name: 'I16: the role lets in by a pattern',
     id: 'role.bounds',
     outcome: 'warning',
@@ -477,12 +487,21 @@ const MOUNTS: readonly Row[] = [
 
 const POLICIES: readonly Row[] = [
   {
+    mends: true,
     name: 'tokens live for hours',
     id: 'token.ttl',
     outcome: 'warning',
     words: /lives 2 h/,
     mend: /token_ttl=10s/,
     plan: () => ({ tokenTtl: '2h' }),
+  },
+  {
+    mends: true,
+    name: 'tokens of a jwt role live for hours',
+    id: 'token.ttl',
+    outcome: 'warning',
+    words: /lives 2 h/,
+    plan: () => ({ auth: 'jwt', tokenTtl: '2h' }),
   },
   {
     name: 'the token is root',
@@ -578,6 +597,7 @@ const KEYS: readonly Row[] = [
     plan: ({ keySettings }) => ({ keySettings: { ...keySettings, exportable: true } }),
   },
   {
+    mends: true,
     name: 'the key may be deleted',
     id: 'key.exportable',
     outcome: 'warning',
@@ -627,6 +647,7 @@ const DOCUMENTS: readonly Row[] = [
       service.store(DOCUMENT, { ...definitionOf(service), binding: 'none' }),
   },
   {
+    mends: true,
     name: 'V13: a key version that is not decrypted any more',
     id: 'document.version',
     words: /under v1, and .* decrypts from v2 on/,

@@ -154,7 +154,11 @@ export async function diagnose(
 const OPERATOR: readonly string[] = ['--as-operator']
 
 /** Runs doctor once. I10: no secret may be in what it prints. */
-export async function doctor(service: Service, flags: readonly string[]): Promise<Ran> {
+export async function doctor(
+  service: Service,
+  flags: readonly string[],
+  words: readonly string[] = [],
+): Promise<Ran> {
   const { world, config, definition, aheadMs } = service
   const files = {
     ...service.files,
@@ -164,7 +168,7 @@ export async function doctor(service: Service, flags: readonly string[]): Promis
   const base = world.runtime(files, service.env)
   const runtime = { ...base, wallClock: () => base.wallClock() + aheadMs }
   const where = ['--config', '/doctor/config.json', '--def', '/doctor/definition.json']
-  const ran = await run(['doctor', ...where, ...flags], { runtime })
+  const ran = await run(['doctor', ...words, ...where, ...flags], { runtime })
   await expectNoSecret(service, `${ran.stdout}\n${ran.stderr}`)
   return ran
 }
@@ -182,6 +186,47 @@ async function expectNoSecret(service: Service, printed: string): Promise<void> 
   expect(printed).not.toMatch(
     /eyJ[\w-]{20,}|\b(?:hv[sb]|[sb])\.[A-Za-z0-9_-]{20,}|vault:v\d+:[A-Za-z0-9+/]{8}/,
   )
+}
+
+/** Who may do everything in the cluster, from outside. */
+export function asAdministrator(service: Service): void {
+  const { world, plan } = service
+  const kubeconfig = kubeconfigOf(world.kubernetesUrl, world.kubernetesCaPem, plan)
+  service.files['/kubeconfig'] = JSON.stringify(kubeconfig)
+  service.env = { VAULT_TOKEN: plan.rootToken, KUBECONFIG: '/kubeconfig' }
+}
+
+/** Does what a mending command says. */
+export async function mend({ vault, kubernetes }: Service, command: string): Promise<void> {
+  const writes = command.matchAll(/vault write (\S+)((?: \w+=[^\s;]+)+)/g)
+  for (const [, path = '', fields = ''] of writes) {
+    const pairs = fields.trim().split(' ')
+    await vault('POST', path, Object.fromEntries(pairs.map((pair) => pair.split('='))))
+  }
+  const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces'
+  const apiVersion = 'rbac.authorization.k8s.io/v1'
+  const apiGroup = 'rbac.authorization.k8s.io'
+  const role =
+    /kubectl -n (\S+) create role (\S+) --verb=(\S+) --resource=(\S+) --resource-name=(\S+)/.exec(
+      command,
+    )
+  const binding = /create rolebinding (\S+) --role=(\S+) --serviceaccount=(\S+):(\S+)/.exec(command)
+  if (!role || !binding) return
+  const [, namespace, name, verb, resource, object] = role
+  const rules = [{ apiGroups: [''], resources: [resource], verbs: [verb], resourceNames: [object] }]
+  await kubernetes('POST', `${rbac}/${namespace}/roles`, {
+    apiVersion,
+    kind: 'Role',
+    metadata: { name },
+    rules,
+  })
+  await kubernetes('POST', `${rbac}/${namespace}/rolebindings`, {
+    apiVersion,
+    kind: 'RoleBinding',
+    metadata: { name: binding[1] },
+    roleRef: { apiGroup, kind: 'Role', name: binding[2] },
+    subjects: [{ kind: 'ServiceAccount', namespace: binding[3], name: binding[4] }],
+  })
 }
 
 function formsOf(canary: string): readonly string[] {

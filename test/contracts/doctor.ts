@@ -1,8 +1,19 @@
 /** Set-ups that are sound, and set-ups that are broken in one way each: doctor must tell them apart. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import type { SecretManagerConfig } from 'secretmanager'
+import { appRoleIds, requestToken } from '../../src/dev/operator.ts'
 import { BROKEN } from './doctor-rows.ts'
-import { diagnose, DOCUMENT, serviceOn, type DoctorUnderTest } from './doctor-setup.ts'
+import {
+  asAdministrator,
+  DATA_KEY,
+  diagnose,
+  doctor,
+  DOCUMENT,
+  mend,
+  serviceOn,
+  type DoctorUnderTest,
+} from './doctor-setup.ts'
 
 /** Runs the suite against what `open` gives. */
 export function doctorContract(name: string, open: () => Promise<DoctorUnderTest>): void {
@@ -32,6 +43,71 @@ export function doctorContract(name: string, open: () => Promise<DoctorUnderTest
       },
     )
 
+    test('a sound set-up by approle has no finding', async () => {
+      const service = await serviceOn(world, () => ({ auth: 'approle' }))
+      await service.store(DOCUMENT)
+      const ids = await appRoleIds(world.vault, service.plan)
+      const { vault } = service.config as SecretManagerConfig
+      const auth = { method: 'approle', mount: service.plan.authMount, ...ids } as const
+      service.config = { ...service.config, vault: { ...vault, auth } }
+      const { code, found, check } = await diagnose(service)
+      expect({ code, found }).toEqual({ code: 0, found: [] })
+      expect(check('jwt.token')).toMatchObject({ outcome: 'not checked' })
+      expect(check('login')).toMatchObject({ outcome: 'ok', reason: 'by approle' })
+    })
+
+    test('a sound set-up that never asks the API server has no finding, and asks it nothing', async () => {
+      const service = await serviceOn(world)
+      await service.store(DOCUMENT)
+      const audiences = ['vault']
+      service.files['/run/vault/token'] = await requestToken(world.kubernetes, {
+        ...service.plan,
+        audiences,
+      })
+      service.files[`/etc/sealed/${DATA_KEY}`] = await service.stored()
+      service.files['/proc/self/mountinfo'] = '36 35 0:1 / /etc/sealed rw - tmpfs tmpfs rw\n'
+      const { vault } = service.config as SecretManagerConfig
+      service.config = {
+        vault: { ...vault, auth: { ...vault.auth, jwtFile: '/run/vault/token' } as never },
+        kubernetes: { mountedAt: '/etc/sealed', namespace: service.plan.namespace },
+      }
+      service.env = { VAULT_TOKEN: service.plan.rootToken }
+      const { code, found, checks, check } = await diagnose(service)
+      expect({ code, found }).toEqual({ code: 0, found: [] })
+      const cluster = checks.filter(({ id }) => /^(kubernetes|rbac)\./.test(id))
+      expect(new Set(cluster.map(({ outcome }) => outcome))).toEqual(new Set(['not checked']))
+      expect(check('document.payload')).toMatchObject({ outcome: 'ok' })
+      expect(check('pod.sub-path')).toMatchObject({ outcome: 'ok' })
+    })
+
+    test('access: who can decrypt, and who may become the ServiceAccount of the service', async () => {
+      const service = await serviceOn(world)
+      const { authMount, role, policyName, namespace, serviceAccount } = service.plan
+      asAdministrator(service)
+      const { code, stdout } = await doctor(
+        service,
+        ['--as-operator', '--json'],
+        ['access', `${namespace}/app`],
+      )
+      expect(code).toBe(0)
+      const { roles, accounts } = JSON.parse(stdout)
+      const own = roles.filter((one: { role: string }) => one.role.includes(authMount))
+      const account = `${namespace}/${serviceAccount}`
+      expect(own).toEqual([
+        {
+          role: `auth/${authMount}/role/${role}`,
+          policies: [policyName],
+          subjects: [`ServiceAccount ${account}`],
+          accounts: [account],
+        },
+      ])
+      expect(accounts).toContainEqual({
+        account,
+        tokens: expect.arrayContaining(['Group system:masters', `ServiceAccount ${account}`]),
+        pods: expect.arrayContaining(['Group system:masters']),
+      })
+    })
+
     test('without rights to look at it, a sound set-up has no finding either, and says what it needs', async () => {
       const service = await serviceOn(world)
       await service.store(DOCUMENT)
@@ -60,6 +136,12 @@ export function doctorContract(name: string, open: () => Promise<DoctorUnderTest
         expect(told.mend).toMatch(row.mend ?? /\w/)
         const beside = found.filter((id) => id !== row.id && !row.also?.includes(id))
         expect({ code, beside }).toEqual({ code: 8, beside: [] })
+        if (row.mends) {
+          await mend(service, told.mend ?? '')
+          expect((await diagnose(service)).check(row.id)).not.toMatchObject({
+            outcome: told.outcome,
+          })
+        }
       } finally {
         await own?.close()
       }

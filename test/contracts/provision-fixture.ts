@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/config/schema.ts'
 import { parseProvisionFile, type ProvisionFile } from '../../src/config/provision-file.ts'
 import { closeCore, createCore } from '../../src/core.ts'
 import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
-import { apply, compare } from '../../src/provision/apply.ts'
+import { apply, compare, compareDestroyed } from '../../src/provision/apply.ts'
 import type { Verdict } from '../../src/provision/change.ts'
 import { openServers, type Servers } from '../../src/provision/servers.ts'
 import type { HttpRequest, Runtime } from '../../src/runtime.ts'
@@ -23,6 +23,8 @@ export interface Provisioned {
   with<T>(work: (servers: Servers) => Promise<T>, options?: Options): Promise<T>
   /** Compares and applies. */
   run(options?: Options): Promise<Verdict>
+  /** Compares and takes away. */
+  destroy(options?: Options & { readonly keys?: boolean }): Promise<Verdict>
   vault(method: string, path: string, body?: object): Promise<WireAnswer>
   kubernetes(method: string, path: string, body?: object): Promise<WireAnswer>
 }
@@ -85,6 +87,12 @@ export function provisioned(
     run: (options) =>
       withServers(async (servers) => {
         const verdict = await compare(servers)
+        await apply(servers, verdict)
+        return verdict
+      }, options),
+    destroy: ({ keys = false, ...options } = {}) =>
+      withServers(async (servers) => {
+        const verdict = await compareDestroyed(servers, { keys })
         await apply(servers, verdict)
         return verdict
       }, options),

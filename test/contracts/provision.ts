@@ -8,7 +8,8 @@ import type { Change } from '../../src/provision/change.ts'
 import { isBroken, prove } from '../../src/provision/prove.ts'
 import { TransportFailure } from '../../src/runtime.ts'
 import { requestToken } from '../../src/dev/operator.ts'
-import { unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
+import { podOf, secretCfg, setUp, unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
+import { named, originalPlan, type KubevaultPlan } from '../../src/dev/plan.ts'
 import {
   adminConfig,
   adminRuntime,
@@ -238,6 +239,149 @@ export function provisionContract(name: string, open: () => Promise<KubevaultUnd
       expect(writesIn(setup.sent)).toEqual([])
     })
 
+    describe.each(METHODS)('destroying, by %s', (auth) => {
+      test('takes away what was made, and leaves keys, mounts and namespaces', async () => {
+        const setup = given(auth)
+        await setup.run()
+        const verdict = await setup.destroy()
+        expect(verdict.conflicts).toEqual([])
+        const { name: id } = setup
+        const gone = [
+          ...['reader', 'writer', 'rotator'].map((job) => `sys/policies/acl/${id}-${job}`),
+          `sys/auth/auth-${id}`,
+        ]
+        for (const path of gone) expect((await setup.vault('GET', path)).status).not.toBe(200)
+        expect(await setup.vault('GET', `transit-${id}/keys/${id}`)).toMatchObject({ status: 200 })
+        const home = `/api/v1/namespaces/${id}`
+        expect(await setup.kubernetes('GET', home)).toMatchObject({ status: 200 })
+        const accounts = await setup.kubernetes('GET', `${home}/serviceaccounts`)
+        expect(accounts.body.items.map(nameOf)).not.toContain(id)
+        const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${id}/roles`
+        expect((await setup.kubernetes('GET', rbac)).body.items).toEqual([])
+        setup.forget()
+        expect(workOf((await setup.destroy()).changes)).toEqual([])
+        expect(writesIn(setup.sent)).toEqual([])
+      })
+
+      test('killed after any write, the next run does the rest', async () => {
+        const whole = given(auth)
+        await whole.run()
+        whole.forget()
+        await whole.destroy()
+        const count = writesIn(whole.sent).length
+        expect(count).toBeGreaterThan(12)
+        for (let after = 0; after < count; after += 3) {
+          const setup = given(auth)
+          await setup.run()
+          await expect(setup.destroy({ fail: killedAfter(after) })).rejects.toThrow('killed')
+          await setup.destroy()
+          expect(workOf((await setup.destroy()).changes)).toEqual([])
+        }
+      }, 60_000)
+    })
+
+    test('keys go when they are asked for', async () => {
+      const setup = given('jwt')
+      await setup.run()
+      await setup.destroy({ keys: true })
+      const { name: id } = setup
+      expect(await setup.vault('GET', `transit-${id}/keys/${id}`)).toMatchObject({ status: 404 })
+    })
+
+    test('a mount with roles of somebody else stays', async () => {
+      const setup = given('jwt')
+      await setup.run()
+      const { name: id } = setup
+      const { body } = await setup.vault('GET', `auth/auth-${id}/role/${id}`)
+      await setup.vault('POST', `auth/auth-${id}/role/other`, identityOf(body.data))
+      const { notes } = await setup.destroy()
+      expect(notes.map(({ says }) => says)).toContain('stays for its other roles: other')
+      expect(await setup.vault('GET', `sys/auth/auth-${id}`)).toMatchObject({ status: 200 })
+    })
+
+    test('what is not of provision is not taken away', async () => {
+      const setup = given('jwt')
+      await setup.run()
+      const { name: id } = setup
+      const policy = `path "a" { capabilities = ["read"] }`
+      await setup.vault('PUT', `sys/policies/acl/${id}-reader`, { policy })
+      const account = `/api/v1/namespaces/${id}/serviceaccounts/${id}`
+      await setup.kubernetes('DELETE', account)
+      const body = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: id } }
+      await setup.kubernetes('POST', `/api/v1/namespaces/${id}/serviceaccounts`, body)
+      await setup.destroy()
+      expect((await setup.vault('GET', `sys/policies/acl/${id}-reader`)).status).toBe(200)
+      expect(await setup.kubernetes('GET', account)).toMatchObject({ status: 200 })
+    })
+
+    describe('what the Ansible role set up', () => {
+      const ansible = async (): Promise<{ plan: KubevaultPlan; setup: Provisioned }> => {
+        const plan = originalPlan(world.servers, { ...named(unique()), policyName: unique() })
+        await setUp(world, plan)
+        const setup = provisioned(world, {
+          cluster: { auth: 'kubernetes', mount: plan.authMount, adopt: true },
+          app: {
+            ...{ namespace: plan.namespace, serviceAccount: plan.serviceAccount },
+            ...{ role: plan.role, policy: plan.policyName, transitKey: plan.transitKey },
+            ...{ writer: false, rotator: false, tokenRequest: false, secrets: [], adopt: true },
+          },
+        })
+        const file = { ...setup.file, transitMount: plan.transitMount }
+        return { plan, setup: { ...setup, run: (options) => setup.run({ ...options, file }) } }
+      }
+      const readAsBefore = async (plan: KubevaultPlan): Promise<unknown> => {
+        const { runtime } = await podOf(world, plan)
+        await using sm = new SecretManager(secretCfg(world, plan), { runtime })
+        return reveal(
+          await sm.readSecrets(
+            'matrix-secrets',
+            plan.namespace,
+            'SECRET',
+            'secrets.json',
+            plan.transitKey,
+          ),
+        )
+      }
+
+      test('is adopted without breaking whoever uses it', async () => {
+        const { plan, setup } = await ansible()
+        const paths = [
+          `auth/${plan.authMount}/role/${plan.role}`,
+          `auth/${plan.authMount}/config`,
+          `sys/policies/acl/${plan.policyName}`,
+          `transit/keys/${plan.transitKey}`,
+        ]
+        const state = (): Promise<unknown[]> =>
+          Promise.all(paths.map(async (path) => (await setup.vault('GET', path)).body.data))
+        const [before, dictionary] = [await state(), await readAsBefore(plan)]
+        const verdict = await setup.run()
+        expect(verdict.conflicts).toEqual([])
+        expect(await state()).toEqual(before)
+        expect(await readAsBefore(plan)).toEqual(dictionary)
+        expect(verdict.notes.map(({ says }) => says)).toContain(
+          'is not derived, and stays so: documents under it are bound to no place (scope none)',
+        )
+        setup.forget()
+        await setup.run()
+        expect(writesIn(setup.sent)).toEqual([])
+      })
+
+      test('is refused where nobody said that it is to be adopted', async () => {
+        const { plan } = await ansible()
+        const cluster = { auth: 'kubernetes', mount: plan.authMount, reviewer: false, ca: '/ca' }
+        const app = { role: plan.role, policy: plan.policyName, namespace: plan.namespace }
+        const setup = provisioned(world, { cluster, app })
+        await expect(setup.run()).rejects.toMatchObject({ code: 'SM_FILE_UNREADABLE' })
+        const other = provisioned(world, { cluster: { ...cluster, ca: undefined }, app })
+        await expect(other.run()).rejects.toMatchObject({
+          code: 'SM_CONFIG_INVALID',
+          message: expect.stringContaining(
+            `policy ${plan.policyName} is there and not of provision: set adopt: true`,
+          ),
+        })
+      })
+    })
+
     test('a second app comes to the first', async () => {
       const setup = given('jwt')
       await setup.run()
@@ -273,6 +417,9 @@ async function stillToDo(
   return workOf((await compare(servers)).changes)
 }
 
+const nameOf = (object: { readonly metadata: { readonly name: string } }): string =>
+  object.metadata.name
+
 /** As a kill does: what comes after this many writes is never sent. */
 function killedAfter(count: number): (request: Parameters<typeof isWrite>[0]) => void {
   let written = 0
@@ -297,7 +444,7 @@ async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned)
     readKey: 'secrets.json',
     transitKey: name,
   }
-  const pod = await podOf(world, name)
+  const pod = await podOfApp(world, name)
   const admin = adminConfig(world, world.servers.rootToken)
   const author = new SecretManager(
     { ...admin, vault: { ...admin.vault, transitMount: vault.transitMount } },
@@ -314,7 +461,7 @@ async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned)
   return reveal(await sm.readSecrets(definition))
 }
 
-async function podOf(
+async function podOfApp(
   world: KubevaultUnderTest,
   name: string,
 ): Promise<ReturnType<KubevaultUnderTest['runtime']>> {

@@ -200,6 +200,27 @@ describe('several documents', () => {
     expect(files.replaced.length).toBeLessThan(15)
   })
 
+  test('I1: somebody else writes between two writes of one file: all of it is there in the end', async () => {
+    const names = Array.from({ length: 20 }, (_each, at) => `app-${at}`)
+    const lines = await Promise.all(names.map((name) => world.seal(placeOf({ name }), name)))
+    const file = names.map((name, at) => secretYaml({ 'app.json': base64(lines[at] ?? '') }, name))
+    const files = new MemoryFiles({ [PATH]: file.join('---\n') })
+    let replaces = 0
+    files.meanwhile = (path, step) => {
+      if (step === 'replace') replaces += 1
+      if (replaces === 2) files.files.set(path, Buffer.from(`# theirs\n${files.text(path)}`))
+      if (replaces === 2) replaces += 1
+    }
+    await world.rotate()
+    const { entries } = await world.rewrap(files)
+    expect(new Set(entries.map(({ outcome }) => outcome.state))).toEqual(new Set(['rewrapped']))
+    expect(files.text(PATH)).toMatch(/^# theirs\napiVersion/)
+    for (const name of names) {
+      const now = await heldIn(files.text(PATH), 'app.json', name)
+      expect(await world.open(placeOf({ name }), now)).toBe(name)
+    }
+  })
+
   test('of one object that is in the file twice, as overlays have it', async () => {
     const line = await world.seal(placeOf(), 'same')
     const text = secretYaml({ 'app.json': base64(line) })

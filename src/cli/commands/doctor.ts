@@ -2,15 +2,19 @@ import type { Command } from 'commander'
 
 import { definitionOf } from '../../config/definition.ts'
 import { parseConfig } from '../../config/schema.ts'
+import { accessTo, type AccessReport } from '../../doctor/access/report.ts'
 import { CHECKS } from '../../doctor/checks.ts'
+import { caOf, jobManifests } from '../../doctor/job.ts'
 import { diagnose, type Result } from '../../doctor/run.ts'
 import { isFound, type Outcome } from '../../doctor/verdict.ts'
 import { closeWorld, createWorld, type World } from '../../doctor/world.ts'
+import { SecretManagerError } from '../../errors.ts'
 import { Findings } from '../findings.ts'
 import { dim, paragraph, strong, type Output, type Sheet } from '../output.ts'
 import type { Context } from '../program.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 import { shownName } from '../shown.ts'
+import { VERSION } from '../version.ts'
 import { announceWaits } from '../waiting.ts'
 
 /** Adds `secretmanager doctor`: says what stands between a service and its dictionary. */
@@ -24,8 +28,24 @@ export function addDoctorCommand(program: Command, context: Context): void {
       '--as-operator',
       "look at Vault's settings with VAULT_TOKEN or ~/.vault-token, beside the service's login",
     )
+    .option('--print-job', "print a Kubernetes Job that runs this as the service's ServiceAccount")
+    .option(
+      '--image <ref>',
+      'image of that Job, with secretmanager in it',
+      `secretmanager:${VERSION}`,
+    )
   addConfigFlags(addDefinitionFlags(command)).addHelpText('after', MORE)
-  command.action((name: string | undefined, values: FlagValues) => examine(name, values, context))
+  command.action((name: string | undefined, values: FlagValues) =>
+    values['printJob'] === true ? printJob(name, values, context) : examine(name, values, context),
+  )
+  command
+    .command('access')
+    .argument('<namespace/name>', 'Secret or ConfigMap that holds the ciphertext')
+    .description('list who can decrypt it: roles of Vault, and who may be their ServiceAccounts')
+    .configureHelp({ showGlobalOptions: true })
+    .action((target: string, _own: FlagValues, own: Command) =>
+      listAccess(target, own.optsWithGlobals(), context),
+    )
 }
 
 const MORE = `
@@ -36,7 +56,10 @@ changed, and no secret is ever printed.
 Examples:
   secretmanager doctor app --config secretcfg.json \\
     --key secrets.json --transit-key app
-  VAULT_TOKEN=… secretmanager doctor app --as-operator --json`
+  VAULT_TOKEN=… secretmanager doctor app --as-operator --json
+  secretmanager doctor app --config secretcfg.json \\
+    --def secretdef.json --print-job | kubectl apply -f -
+  secretmanager doctor access prod/app --as-operator …`
 
 async function examine(
   name: string | undefined,
@@ -59,6 +82,69 @@ async function examine(
     quiet()
     await closeWorld(world)
   }
+}
+
+/** Who can decrypt is no finding; a cluster that judges nobody is. */
+async function listAccess(target: string, values: FlagValues, context: Context): Promise<void> {
+  const [, namespace, name] = /^([^/]+)\/([^/]+)$/.exec(target) ?? []
+  if (namespace === undefined || name === undefined) {
+    const hint = 'secretmanager doctor access prod/app'
+    throw new SecretManagerError('SM_CONFIG_INVALID', 'the target is not NAMESPACE/NAME', { hint })
+  }
+  const world = await worldOf(name, { ...values, namespace }, context)
+  try {
+    const report = await accessTo(world)
+    const { data } = context.output
+    if (values['json'] === true) data.line(JSON.stringify(report, undefined, 2))
+    else printAccess(report, data)
+    if (report.authorizer && isFound(report.authorizer)) throw new Findings()
+  } finally {
+    await closeWorld(world)
+  }
+}
+
+function printAccess(report: AccessReport, data: Sheet): void {
+  const { key, roles, authorizer, notChecked: unknown } = report
+  data.line(strong(data, `${key} decrypts for:`))
+  if (roles.length === 0) data.line('  nobody that was found')
+  for (const { role, policies, subjects } of roles) {
+    data.line(`  ${role} (policy ${policies.join(', ')})`)
+    for (const subject of subjects) data.line(`    ${shownName(subject)}`)
+  }
+  printAccounts(report, data)
+  if (authorizer && isFound(authorizer)) {
+    data.line(`${strong(data, authorizer.outcome)}: ${authorizer.reason}`)
+    paragraph(data, `try: ${authorizer.mend ?? ''}`)
+  }
+  for (const needs of unknown) data.line(`${dim(data, 'not checked:')} ${shownName(needs)}`)
+}
+
+function printAccounts({ accounts }: AccessReport, data: Sheet): void {
+  for (const { account, tokens, pods } of accounts) {
+    data.line(strong(data, `ServiceAccount ${shownName(account)}:`))
+    data.line(`  its tokens: ${shownName(tokens.join(', ') || 'nobody')}`)
+    data.line(`  pods that may run as it: ${shownName(pods.join(', ') || 'nobody')}`)
+  }
+}
+
+/** Several documents of YAML, for kubectl. */
+async function printJob(
+  name: string | undefined,
+  values: FlagValues,
+  { runtime, output }: Context,
+): Promise<void> {
+  const { config, definition } = await settingsOf(name, values, runtime)
+  const settings = parseConfig(config)
+  const image = String(values['image'])
+  const caPem = await caOf(settings.vault.transport.ca, runtime)
+  const plan = { settings, definition: definitionOf(definition), image, caPem }
+  const manifests = jobManifests(plan)
+  const { stringify } = await import('yaml')
+  const texts = manifests.map((manifest) => stringify(manifest, { lineWidth: 0 }))
+  output.data.bytes(Buffer.from(texts.join('---\n')))
+  output.notes.line(
+    `kubectl apply -f FILE; then: kubectl -n NAMESPACE logs -f job/secretmanager-doctor`,
+  )
 }
 
 async function worldOf(

@@ -7,7 +7,6 @@ import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { Report } from '../key-report.ts'
 import { addKeyFlags } from '../key-target.ts'
 import type { Context } from '../program.ts'
-import { Progress } from '../progress.ts'
 import type { FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager rewrap`: documents come to the latest version of their key, without plaintext. */
@@ -30,7 +29,8 @@ export const COMPAT =
 const MORE = `
 What is current is not written to, so a second run writes nothing.
 Who writes meanwhile wins. Objects that Argo CD, Flux or Helm keep as
-their source says are left alone: rewrap the source.
+their source says are left alone: rewrap the source (--files), and
+have it applied. Exits with 8 where something failed.
 
 Examples:
   secretmanager rewrap app --def app.yaml
@@ -43,19 +43,20 @@ async function rewrap(
   values: FlagValues,
   context: Context,
 ): Promise<void> {
-  const report = await withKeyJob(names, values, context, (open) => perform(open, values, context))
+  const report = await withKeyJob(names, values, context, { needsJournal: false }, (open) =>
+    perform(open, values, context),
+  )
   if (report.hasFailed) throw new Findings()
 }
 
 async function perform(
-  { job, key, sites }: OpenJob,
+  { job, key, sites, output, progress }: OpenJob,
   values: FlagValues,
-  { output, runtime, interrupt: signal }: Context,
+  { runtime, interrupt: signal }: Context,
 ): Promise<Report> {
   const dryRun = values['dryRun'] === true
   await job.preflight([], signal)
   const { latestVersion: latest } = await job.facts(signal)
-  const progress = new Progress(output.notes, runtime)
   const report = new Report(output, progress, {
     isJson: values['json'] === true,
     listed: values['verbose'] === true ? ALL : WORTH_A_LINE,
@@ -65,7 +66,7 @@ async function perform(
   const mode = dryRun ? 'try' : 'rewrap'
   const options = { runtime, mode, latest, recrypt: job.recryptTo(latest), signal } as const
   const { onEntry, onPage, onUnread } = report
-  await tour(sites, { ...options, onEntry, onPage, onUnread }).finally(() => progress.clear())
+  await tour(sites, { ...options, onEntry, onPage, onUnread })
   const end = dryRun ? '; nothing was written' : ''
   output.notes.line(`${key.transitKey} version ${latest}: ${report.summary()}${end}`)
   return report

@@ -1,15 +1,15 @@
 import type { Command } from 'commander'
 
+import { inContext, isSecretManagerError, type SecretManagerError } from '../../errors.ts'
 import { tour } from '../../rotation/look.ts'
-import { rotate as rotateKey, type RotationStep } from '../../rotation/rotate.ts'
+import { rotate as rotateKey, type Rotation, type RotationStep } from '../../rotation/rotate.ts'
 import { durationOf } from '../duration.ts'
 import { Findings } from '../findings.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { Report } from '../key-report.ts'
-import { addKeyFlags } from '../key-target.ts'
+import { addJournalFlag, addKeyFlags } from '../key-target.ts'
 import { seconds, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
-import { Progress } from '../progress.ts'
 import type { FlagValues } from '../settings.ts'
 import { ALL, COMPAT, SEEN, WORTH_A_LINE } from './rewrap.ts'
 
@@ -26,14 +26,16 @@ export function addRotateCommand(program: Command, context: Context): void {
     .option('--no-verify', 'do not have Transit prove that each document opens')
     .option('--verbose', 'list documents that are current, too')
     .option('--json', 'print a line of JSON for each document, and one for the rotation')
-  addKeyFlags(command).addHelpText('after', MORE)
+  addKeyFlags(addJournalFlag(command)).addHelpText('after', MORE)
   command.action((names: string[], values: FlagValues) => rotate(names, values, context))
 }
 
 const MORE = `
 Every right is checked before anything is changed. A run that was
-ended goes on where it ended: just run it again. The environment of
-the Python original's CronJob works: TRANSIT_KEY, SECRET_NAME, ...
+ended goes on where it ended: just run it again. Exits with 8 where a
+document could not be rewrapped: mend that, and run it again. The
+environment of the Python original's CronJob works: TRANSIT_KEY,
+SECRET_NAME, VALIDATE, ...
 
 Examples:
   secretmanager rotate --transit-key app -n prod
@@ -46,80 +48,145 @@ async function rotate(
   context: Context,
 ): Promise<void> {
   const minAgeMs = durationOf(values['minAge'], '--min-age') ?? 0
-  const report = await withKeyJob(names, values, context, (open) =>
+  const hasFailed = await withKeyJob(names, values, context, { needsJournal: true }, (open) =>
     values['dryRun'] === true
       ? rehearse(open, values, context)
       : perform(open, values, minAgeMs, context),
   )
-  if (report.hasFailed) throw new Findings()
+  if (hasFailed) throw new Findings()
 }
 
 async function rehearse(
-  { job, key, sites }: OpenJob,
+  { job, key, sites, output, progress }: OpenJob,
   values: FlagValues,
-  context: Context,
-): Promise<Report> {
-  const { output, runtime, interrupt: signal } = context
+  { runtime, interrupt: signal }: Context,
+): Promise<boolean> {
   await job.preflight(['rotate'], signal)
   const { latestVersion } = await job.facts(signal)
   const { journal } = await job.journal.read(signal)
   const isNew = journal === undefined || journal.phase === 'done'
   const latest = isNew ? latestVersion + 1 : Math.max(latestVersion, journal.from + 1)
-  const progress = new Progress(output.notes, runtime)
   const report = new Report(output, progress, { isJson: values['json'] === true, listed: ALL })
   progress.begin('looking')
   // Under a version that is not there yet: all are behind it.
   const recrypt = job.recryptTo(latestVersion)
   const { onEntry, onPage, onUnread } = report
   const options = { runtime, mode: 'try', latest, recrypt, signal } as const
-  await tour(sites, { ...options, onEntry, onPage, onUnread }).finally(() => progress.clear())
+  await tour(sites, { ...options, onEntry, onPage, onUnread })
   const what = latest > latestVersion ? 'would be rotated' : 'was rotated by a run that did not end'
   output.notes.line(
     `${key.transitKey} ${what}, to version ${latest}: ${report.summary()}; nothing was changed`,
   )
-  return report
+  return report.hasFailed
 }
 
 async function perform(
-  { job, key }: OpenJob,
+  open: OpenJob,
   values: FlagValues,
   minAgeMs: number,
   context: Context,
-): Promise<Report> {
-  const { output, runtime, interrupt: signal } = context
-  const isJson = values['json'] === true
-  const progress = new Progress(output.notes, runtime)
-  const listed = values['verbose'] === true ? ALL : WORTH_A_LINE
-  const report = new Report(output, progress, { isJson, listed })
-  // The second look repeats what the first said, but for what failed only then.
-  const proof = new Report(output, progress, { isJson, listed: new Set(['failed']) })
+): Promise<boolean> {
+  const { job, key, output } = open
+  const { runtime, interrupt: signal } = context
+  const verify = values['verify'] !== false && runtime.env('VALIDATE') !== '0'
+  const told = new Telling(open, values)
   if (values['compat'] === true) output.notes.line(SEEN)
-  let current = report
-  const onStep = (step: RotationStep): void => {
-    progress.clear()
-    if (step.step === 'verify') current = proof
-    if (step.step === 'rewrap' || step.step === 'verify')
-      progress.begin(`${step.step} ${step.site}`)
+  const begun = runtime.now()
+  try {
+    await refuseAbsent(open, context)
+    const { onEntry, onPage, onUnread, onStep } = told
+    const options = { signal, minAgeMs, verify, onStep, onEntry, onPage, onUnread }
+    const rotation = await rotateKey(job.rotation(), options)
+    if (values['json'] === true) {
+      const { from, to, isDone } = rotation
+      output.data.line(JSON.stringify({ key, from, to, isDone }))
+    }
+    told.end(rotation, runtime.now() - begun)
+  } catch (error) {
+    if (signal.aborted || isSecretManagerError(error)) told.cutShort()
+    throw error
+  }
+  return told.hasFailed
+}
+
+/** A mistyped name must not add a version to the key: what a person names is there, and is a document. */
+async function refuseAbsent(
+  { named, job }: OpenJob,
+  { runtime, interrupt: signal }: Context,
+): Promise<void> {
+  if (named === undefined) return
+  const errors: SecretManagerError[] = []
+  await tour([named], {
+    runtime,
+    mode: 'look',
+    latest: 1,
+    recrypt: job.recryptTo(1),
+    signal,
+    onPage: () => undefined,
+    onEntry: ({ outcome }) => void (outcome.state === 'failed' && errors.push(outcome.error)),
+    onUnread: (_site, error) => void errors.push(error),
+  })
+  const [first] = errors
+  if (first !== undefined) throw inContext(first, 'nothing was changed')
+}
+
+/** Tells of a rotation as it goes. */
+class Telling {
+  readonly #open: OpenJob
+  readonly #report: Report
+  /** The second look repeats what the first said, but for what failed only then. */
+  readonly #proof: Report
+  #current: Report
+  #isBegun = false
+
+  constructor(open: OpenJob, values: FlagValues) {
+    const { output, progress } = open
+    const isJson = values['json'] === true
+    const listed = values['verbose'] === true ? ALL : WORTH_A_LINE
+    this.#open = open
+    this.#report = new Report(output, progress, { isJson, listed })
+    const before = this.#report
+    this.#proof = new Report(output, progress, { isJson, listed: new Set(['failed']), before })
+    this.#current = this.#report
+  }
+
+  readonly onEntry: Report['onEntry'] = (entry) => this.#current.onEntry(entry)
+  readonly onPage: Report['onPage'] = (objects, rest) => this.#current.onPage(objects, rest)
+  readonly onUnread: Report['onUnread'] = (site, error) => this.#current.onUnread(site, error)
+
+  readonly onStep = (step: RotationStep): void => {
+    const { progress, key, output } = this.#open
+    if (step.step === 'rotate' || step.step === 'resume') this.#isBegun = true
+    if (step.step === 'verify') this.#current = this.#proof
+    if (step.step === 'rewrap') progress.begin(`rewrapping ${step.site}`)
+    if (step.step === 'verify') progress.begin(`proving ${step.site}`)
     tell(step, key.transitKey, output)
   }
-  const begun = runtime.now()
-  const { from, to, isDone } = await rotateKey(job.rotation(), {
-    signal,
-    minAgeMs,
-    onStep,
-    verify: values['verify'] !== false && runtime.env('VALIDATE') !== '0',
-    onEntry: (entry) => current.onEntry(entry),
-    onPage: (objects, remaining) => current.onPage(objects, remaining),
-    onUnread: (site, error) => current.onUnread(site, error),
-  }).finally(() => progress.clear())
-  if (isJson) output.data.line(JSON.stringify({ key, from, to, isDone }))
-  output.notes.line(`${key.transitKey} version ${to}: ${report.summary()}`)
-  if (current === proof) output.notes.line(`proven that each opens: ${proof.summary()}`)
-  output.notes.line(
-    `took ${seconds(runtime.now() - begun)}; old versions still open: secretmanager retire`,
-  )
-  return proof.hasFailed ? proof : report
+
+  /** What could not be written may have been written by somebody else when it was proven. */
+  get hasFailed(): boolean {
+    return this.#current.hasFailed
+  }
+
+  end({ to }: Rotation, tookMs: number): void {
+    const { key, output } = this.#open
+    const { notes } = output
+    notes.line(`${key.transitKey} version ${to}: ${this.#report.summary()}`)
+    const isProven = this.#current === this.#proof
+    if (isProven && this.hasFailed) notes.line(`not all were proven: ${this.#proof.summary()}`)
+    else if (isProven) notes.line('Transit proved that each of them opens')
+    const next = this.hasFailed
+      ? 'mend what failed, and run this again: it goes on, and adds no other version'
+      : 'old versions still open: secretmanager retire'
+    notes.line(`took ${seconds(tookMs)}; ${next}`)
+  }
+
+  cutShort(): void {
+    if (this.#isBegun) this.#open.output.notes.line(UNFINISHED)
+  }
 }
+
+const UNFINISHED = 'not finished: run the same again, it goes on and adds no other version'
 
 function tell(step: RotationStep, transitKey: string, { notes }: Output): void {
   switch (step.step) {
@@ -139,6 +206,6 @@ function tell(step: RotationStep, transitKey: string, { notes }: Output): void {
     case 'young':
       return notes.line(`the last rotation began ${seconds(step.ageMs)} ago: only rewrapping`)
     case 'rotated':
-      return notes.line(`rotated ${transitKey}: version ${step.from} -> ${step.to}`)
+      return notes.line(`${transitKey}: version ${step.from} -> ${step.to}`)
   }
 }

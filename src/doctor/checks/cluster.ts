@@ -1,4 +1,5 @@
 /** The API server, whether it judges at all, and what it lets the service do. */
+import { isRecord } from '../../lib/record.ts'
 import { caller, cluster, clusterAccess } from '../cluster.ts'
 import { place } from '../document.ts'
 import { account, grantOf, mayCaller, mayService, mayUser } from '../subjects.ts'
@@ -67,8 +68,9 @@ const answered: (world: World) => Promise<Version> = fact(async (world) => {
   const { json, headers } = await world.call((allowance) =>
     client.request(allowance, operation, request),
   )
-  const text = /"gitVersion": ?"(v[\w.+-]{1,64})"/.exec(JSON.stringify(json))?.[1] ?? 'unknown'
-  return { text, date: headers['date'] }
+  const said = isRecord(json) ? json['gitVersion'] : undefined
+  const isVersion = typeof said === 'string' && /^v[\w.+-]{1,64}$/.test(said)
+  return { text: isVersion ? said : 'unknown', date: headers['date'] }
 })
 
 async function version(world: World): Promise<Verdict> {

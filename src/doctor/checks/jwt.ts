@@ -77,6 +77,13 @@ function pathOf(world: World): string {
   return `auth/${mount}/role/${name}`
 }
 
+/** The command that sets these fields of the role, and leaves the others. */
+function write(world: World, fields: string): string {
+  // Without its type, a jwt role is taken for one of oidc.
+  const type = jwtSettings(world).method === 'jwt' ? 'role_type=jwt ' : ''
+  return `vault write ${pathOf(world)} ${type}${fields}`
+}
+
 async function exists(world: World): Promise<Verdict> {
   const { mount, role: name } = jwtSettings(world)
   if (await role(world)) return ok(pathOf(world))
@@ -92,7 +99,7 @@ async function roleAudience(world: World): Promise<Verdict> {
   const field = method === 'jwt' ? 'bound_audiences' : 'audience'
   const wanted = method === 'jwt' ? textsIn(found, field) : [textIn(found, field)].filter(Boolean)
   const { audience: asked } = jwtSettings(world)
-  const mend = `vault write ${pathOf(world)} ${field}=${asked}`
+  const mend = write(world, `${field}=${asked}`)
   if (wanted.length === 0) {
     const what = `the role takes tokens for any audience: one that was meant for another service logs in`
     return warning(what, mend)
@@ -117,7 +124,7 @@ async function identity(world: World): Promise<Verdict> {
   )
   return finding(
     says.join('; '),
-    `vault write ${pathOf(world)} ${differences.map(({ field, wanted }) => `${field}=${wanted}`).join(' ')}`,
+    write(world, differences.map(({ field, wanted }) => `${field}=${wanted}`).join(' ')),
   )
 }
 
@@ -169,7 +176,7 @@ async function bounds(world: World): Promise<Verdict> {
     method === 'jwt'
       ? `bound_subject=${sub}`
       : `${NAMES}=${serviceAccount} ${NAMESPACES}=${namespace}`
-  return warning(`the role lets in ${open}`, `vault write ${pathOf(world)} ${exact}`)
+  return warning(`the role lets in ${open}`, write(world, exact))
 }
 
 function openNames(found: VaultReply): string | undefined {

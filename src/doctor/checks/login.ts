@@ -40,8 +40,15 @@ async function life(world: World): Promise<Verdict> {
   if (ttlMs <= HOUR_MS) return ok(`${seconds} s`)
   return warning(
     `a token lives ${Math.round(ttlMs / HOUR_MS)} h: who finds one may use it as long; a read needs seconds`,
-    `vault write ${rolePath(world)} token_ttl=10s`,
+    write(world, 'token_ttl=10s'),
   )
+}
+
+/** The command that sets a field of the role, and leaves the others. */
+function write(world: World, field: string): string {
+  // Without its type, a jwt role is taken for one of oidc.
+  const type = world.settings.vault.auth.method === 'jwt' ? 'role_type=jwt ' : ''
+  return `vault write ${rolePath(world)} ${type}${field}`
 }
 
 function rolePath({ settings }: World): string {
@@ -56,7 +63,7 @@ async function type(world: World): Promise<Verdict> {
   if (found === 'batch') return ok('batch: a login writes nothing to the storage of Vault')
   if (found === 'given') return ok('a token that somebody else got')
   return ok(
-    `service: each login writes to the storage of Vault; lighter: vault write ${rolePath(world)} token_type=batch`,
+    `service: each login writes to the storage of Vault; lighter: ${write(world, 'token_type=batch')}`,
   )
 }
 

@@ -97,6 +97,7 @@ interface Device {
 }
 
 const devices: (world: World) => Promise<readonly Device[]> = fact(async (world) => {
+  if (world.settings.vault.namespace !== undefined) throw new Missing('the root namespace of Vault')
   const found = await look(world, 'sys/audit')
   if (!found) throw new Missing('sys/audit, which this server does not serve')
   return Object.entries(found).map(([path, device]) => {

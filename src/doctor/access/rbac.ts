@@ -1,0 +1,174 @@
+/** Who may become a ServiceAccount: by its tokens, or by pods that run as it. */
+import { isSecretManagerError } from '../../errors.ts'
+import { isRecord } from '../../lib/record.ts'
+import { cluster } from '../cluster.ts'
+import { fact, type World } from '../world.ts'
+import type { Found } from './roles.ts'
+
+/** Who may become one ServiceAccount. */
+export interface AccountAccess {
+  /** `NAMESPACE/NAME`. */
+  readonly account: string
+  /** Who may get a token of it, or impersonate it. */
+  readonly tokens: readonly string[]
+  /** Who may make pods in its namespace, which may run as it, or enter those that do. */
+  readonly pods: readonly string[]
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+interface Use {
+  readonly verb: string
+  readonly group: string
+  readonly resource: string
+}
+
+const TOKENS: readonly Use[] = [
+  { verb: 'create', group: '', resource: 'serviceaccounts/token' },
+  { verb: 'impersonate', group: '', resource: 'serviceaccounts' },
+  // One of type kubernetes.io/service-account-token is given a token by the cluster.
+  { verb: 'create', group: '', resource: 'secrets' },
+]
+
+/** What makes pods has their rights, and so has who enters one. */
+const PODS: readonly Use[] = [
+  { verb: 'create', group: '', resource: 'pods' },
+  { verb: 'create', group: '', resource: 'pods/exec' },
+  { verb: 'create', group: '', resource: 'pods/ephemeralcontainers' },
+  { verb: 'create', group: '', resource: 'replicationcontrollers' },
+  ...['deployments', 'daemonsets', 'replicasets', 'statefulsets'].map((resource) => {
+    return { verb: 'create', group: 'apps', resource }
+  }),
+  ...['jobs', 'cronjobs'].map((resource) => ({ verb: 'create', group: 'batch', resource })),
+]
+
+/** Reads RBAC for these ServiceAccounts. */
+export async function whoMayBe(
+  world: World,
+  accounts: readonly string[],
+): Promise<Found<AccountAccess>> {
+  const exact = accounts.filter((account) => !account.includes('*'))
+  const found: AccountAccess[] = []
+  try {
+    for (const account of exact) found.push(await accessTo(world, account))
+  } catch (error) {
+    if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
+    const what = 'list on roles, rolebindings, clusterroles and clusterrolebindings'
+    return { found: [], notChecked: [what] }
+  }
+  const patterns = accounts.filter((account) => account.includes('*'))
+  return {
+    found,
+    notChecked: patterns.map((each) => `the ServiceAccounts that ${each} stands for`),
+  }
+}
+
+async function accessTo(world: World, account: string): Promise<AccountAccess> {
+  const [namespace = '', name = ''] = account.split('/')
+  const bindings = await bindingsIn(world, namespace)
+  const who = (uses: readonly Use[], object: string): readonly string[] => {
+    const granting = bindings.filter(({ rules }) =>
+      uses.some((use) => rules.some((rule) => covers(rule, use, object))),
+    )
+    return [...new Set(granting.flatMap(({ subjects }) => subjects))].toSorted()
+  }
+  return { account, tokens: who(TOKENS, name), pods: who(PODS, '') }
+}
+
+interface Binding {
+  readonly subjects: readonly string[]
+  readonly rules: readonly Json[]
+}
+
+/** What applies in a namespace: its own bindings, and those of the cluster. */
+async function bindingsIn(world: World, namespace: string): Promise<readonly Binding[]> {
+  const { clusterRoles, clusterBindings } = await clusterWide(world)
+  const roles = rulesByName(await listOf(world, `namespaces/${namespace}/roles`))
+  const own = await listOf(world, `namespaces/${namespace}/rolebindings`)
+  return [...clusterBindings, ...own].map((binding) => {
+    const { roleRef, subjects } = binding
+    const { kind, name } = isRecord(roleRef) ? roleRef : {}
+    const rules = kind === 'Role' ? roles : clusterRoles
+    return { rules: rules.get(String(name)) ?? [], subjects: recordsIn(subjects).map(subjectOf) }
+  })
+}
+
+const clusterWide: (world: World) => Promise<{
+  readonly clusterRoles: ReadonlyMap<string, readonly Json[]>
+  readonly clusterBindings: readonly Json[]
+}> = fact(async (world) => ({
+  clusterRoles: rulesByName(await listOf(world, 'clusterroles')),
+  clusterBindings: await listOf(world, 'clusterrolebindings'),
+}))
+
+function rulesByName(roles: readonly Json[]): ReadonlyMap<string, readonly Json[]> {
+  const named = roles.map(({ metadata, rules }): [string, readonly Json[]] => [
+    isRecord(metadata) ? String(metadata['name']) : '',
+    recordsIn(rules),
+  ])
+  return new Map(named)
+}
+
+function recordsIn(value: unknown): readonly Json[] {
+  return Array.isArray(value) ? value.filter(isRecord) : []
+}
+
+/** Names that somebody else chose, on one line. */
+function subjectOf({ kind, namespace, name }: Json): string {
+  const full = kind === 'ServiceAccount' ? `${String(namespace)}/${String(name)}` : String(name)
+  return `${String(kind)} ${full}`.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 300)
+}
+
+const GROUP = 'rbac.authorization.k8s.io'
+/** Objects of one page. */
+const PAGE = 500
+
+/** All pages of a list. @throws SM_K8S_DENIED, SM_K8S_* */
+async function listOf(world: World, path: string): Promise<readonly Json[]> {
+  const client = await cluster(world)
+  const resource = `${path.split('/').at(-1) ?? ''}.${GROUP}`
+  const [, namespace] = /^namespaces\/([^/]+)/.exec(path) ?? []
+  const operation = { verb: 'list', resource, namespace } as const
+  const items: Json[] = []
+  let from = ''
+  do {
+    const query = new URLSearchParams({ limit: String(PAGE), ...(from && { continue: from }) })
+    const url = `/apis/${GROUP}/v1/${path}?${query.toString()}`
+    const { json } = await world.call((allowance) =>
+      client.request(allowance, operation, { method: 'GET', path: url, headers: {} }),
+    )
+    const list: Json = isRecord(json) ? json : {}
+    items.push(...recordsIn(list['items']))
+    const metadata = isRecord(list['metadata']) ? list['metadata'] : {}
+    from = typeof metadata['continue'] === 'string' ? metadata['continue'] : ''
+  } while (from !== '')
+  return items
+}
+
+function covers(rule: Json, { verb, group, resource }: Use, name: string): boolean {
+  const names = textsIn(rule, 'resourceNames')
+  const isNamed = names.length === 0 || names.includes(name)
+  return (
+    isNamed &&
+    has(textsIn(rule, 'verbs'), verb) &&
+    has(textsIn(rule, 'apiGroups'), group) &&
+    hasResource(textsIn(rule, 'resources'), resource)
+  )
+}
+
+function textsIn(rule: Json, field: string): readonly string[] {
+  const value = rule[field]
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
+
+function has(texts: readonly string[], text: string): boolean {
+  return texts.includes('*') || texts.includes(text)
+}
+
+function hasResource(resources: readonly string[], resource: string): boolean {
+  const [, subresource] = resource.split('/')
+  return (
+    has(resources, resource) ||
+    (subresource !== undefined && resources.includes(`*/${subresource}`))
+  )
+}

@@ -1,0 +1,264 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
+import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
+import { createStack, KUBERNETES_ORIGIN, VAULT_ORIGIN, type Stack } from '../../src/dev/stack.ts'
+import { inProcessTransport, type Handler } from '../../src/dev/transport.ts'
+import { systemRuntime, type Runtime } from '../../src/runtime.ts'
+import { runCommandLine } from '../../src/cli/program.ts'
+import type { Input } from '../../src/cli/input.ts'
+import { run, withFiles, type Ran } from './world.ts'
+
+const FILE = `
+clusters:
+  - createNamespaces: true
+apps:
+  - name: app
+    namespace: prod
+    secrets: [{ secretName: app }]
+`
+
+let stack: Stack
+let runtime: Runtime
+let requests: string[]
+
+beforeEach(() => {
+  stack = createStack()
+  requests = []
+  const watched =
+    (handle: Handler): Handler =>
+    (request) => {
+      requests.push(`${request.method} ${new URL(request.url).pathname}`)
+      return handle(request)
+    }
+  const network = inProcessTransport(
+    new Map([
+      [VAULT_ORIGIN, watched((request) => stack.vault.handle(request))],
+      [KUBERNETES_ORIGIN, watched((request) => stack.kubernetes.handle(request))],
+    ]),
+  )
+  const { servers } = stack
+  const kubeconfig = kubeconfigOf(KUBERNETES_ORIGIN, undefined, {
+    ...servers,
+    namespace: 'default',
+  })
+  const nothing: Runtime = {
+    ...systemRuntime(network),
+    env: () => undefined,
+    readFile: () => Promise.reject(Object.assign(new Error('none'), { code: 'ENOENT' })),
+  }
+  runtime = withFiles(
+    nothing,
+    { '/p.yaml': FILE, '/kubeconfig': JSON.stringify(kubeconfig) },
+    { VAULT_ADDR: VAULT_ORIGIN, VAULT_TOKEN: servers.rootToken, KUBECONFIG: '/kubeconfig' },
+  )
+})
+
+const provision = (...args: readonly string[]): Promise<Ran> =>
+  run(['provision', '/p.yaml', ...args], { runtime })
+
+/** The same with a person who answers. */
+async function provisionAsking(answer: boolean, ...args: readonly string[]): Promise<Ran> {
+  const lines: { stdout: string[]; stderr: string[] } = { stdout: [], stderr: [] }
+  const sheet = (to: string[]): Parameters<typeof runCommandLine>[1]['output']['data'] => ({
+    line: (text) => void to.push(text),
+    bytes: () => undefined,
+    isTerminal: false,
+    hasColor: false,
+    width: undefined,
+  })
+  const asked = (): never => {
+    throw new Error('nobody asked for it')
+  }
+  const input: Input = {
+    isTerminal: true,
+    bytes: asked,
+    hidden: asked,
+    line: asked,
+    confirm: (question) => {
+      lines.stderr.push(question)
+      return Promise.resolve(answer)
+    },
+  }
+  const code = await runCommandLine(['provision', '/p.yaml', ...args], {
+    runtime,
+    input,
+    output: { data: sheet(lines.stdout), notes: sheet(lines.stderr) },
+    interrupt: new AbortController().signal,
+  })
+  return { code, stdout: lines.stdout.join('\n'), stderr: lines.stderr.join('\n') }
+}
+
+const WRITES = /^(?:PUT|PATCH|DELETE|POST (?!.*(?:capabilities-self|reviews|\/token|\/login)$))/
+const writes = (): readonly string[] => requests.filter((line) => WRITES.test(line))
+
+describe('secretmanager provision', () => {
+  test('says what it did and what it tried', async () => {
+    const { code, stdout, stderr } = await provision()
+    expect({ code, lines: stdout.trim().split('\n').slice(0, 4) }).toEqual({
+      code: 0,
+      lines: [
+        'create   secrets engine transit',
+        'update   settings of transit: disable_upsert none -> true',
+        'create   key transit/app',
+        'create   policy app-reader',
+      ],
+    })
+    expect(stdout).toContain('create   Namespace prod (cluster default)')
+    expect(stderr).toContain('22 done\n')
+    expect(stderr).toContain('tried 16: 16 as they should be\n')
+    expect(stderr).toContain(
+      'not tried: another namespace logs in as the reader (app, cluster default): there is no ServiceAccount kube-system/default',
+    )
+  })
+
+  test('a second time has nothing to do, and writes nothing', async () => {
+    await provision()
+    requests = []
+    const { code, stdout, stderr } = await provision('--no-prove')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    expect(stderr).toBe('nothing to do, 22 as they should be\n')
+    expect(writes()).toEqual([])
+  })
+
+  test('a dry run shows the same, and changes nothing', async () => {
+    const { code, stdout, stderr } = await provision('--dry-run')
+    expect(code).toBe(0)
+    expect(stderr).toBe('22 to do; nothing was written\n')
+    expect(writes()).toEqual([])
+    expect((await provision('--no-prove')).stdout).toBe(stdout)
+  })
+
+  test('8 where a dry run differs, if asked for', async () => {
+    expect((await provision('--dry-run', '--exit-code')).code).toBe(8)
+    await provision('--no-prove')
+    expect((await provision('--dry-run', '--exit-code')).code).toBe(0)
+  })
+
+  test('reports as JSON, without a token in it', async () => {
+    const { stdout } = await provision('--json')
+    const { done, changes, notes, proofs } = JSON.parse(stdout)
+    expect({ done, notes, count: changes.length }).toEqual({ done: true, notes: [], count: 22 })
+    expect(changes[0]).toEqual({
+      where: 'vault',
+      what: 'secrets engine transit',
+      action: 'create',
+      fields: [],
+    })
+    expect(proofs[0]).toMatchObject({ what: 'reader logs in', outcome: 'allowed' })
+    expect(stdout).not.toMatch(/eyJ|hvs\.|hvb\.|s\.[A-Za-z0-9]{20}/)
+  })
+
+  test('8 where something is not as it must be', async () => {
+    await provision('--no-prove')
+    const wide = 'path "transit/*" { capabilities = ["update", "read"] }'
+    const body = { policy: `# managed by secretmanager provision: \n${wide}` }
+    const { rootToken: token } = stack.servers
+    await stack.vaultWire('PUT', '/v1/sys/policies/acl/more', { token, body })
+    const role = '/v1/auth/jwt-default/role/app'
+    const before = await stack.vaultWire('GET', role, { token })
+    const data = Object(before.body).data
+    const more = { ...data, token_policies: ['app-reader', 'more'] }
+    await stack.vaultWire('POST', role, { token, body: more })
+    const { code, stdout, stderr } = await provision()
+    expect({ code, stdout }).toEqual({
+      code: 8,
+      stdout: [
+        'allowed  reader decrypts under another key (app, cluster default)',
+        'allowed  reader encrypts (app, cluster default)',
+        'allowed  reader reads the key (app, cluster default)\n',
+      ].join('\n'),
+    })
+    expect(stderr).toContain('risk: role jwt-default/app also gives more')
+  })
+
+  test('-o yaml prints the manifests, and asks no server', async () => {
+    const { code, stdout } = await provision('-o', 'yaml')
+    const kinds = parseAllDocuments(stdout).map((one) => Object(one.toJS()).kind)
+    expect(code).toBe(0)
+    expect(kinds.slice(0, 5)).toEqual([
+      'Namespace',
+      'ServiceAccount',
+      'ServiceAccount',
+      'ServiceAccount',
+      'Role',
+    ])
+    expect(requests).toEqual([])
+  })
+
+  test('what stands in the way is told all at once, and nothing is done', async () => {
+    const { rootToken: token } = stack.servers
+    for (const name of ['app-reader', 'app-writer']) {
+      const body = { policy: 'path "a" { capabilities = ["read"] }' }
+      await stack.vaultWire('PUT', `/v1/sys/policies/acl/${name}`, { token, body })
+    }
+    requests = []
+    for (const flags of [[], ['--dry-run']]) {
+      const { code, stderr } = await provision(...flags)
+      expect(code).toBe(2)
+      expect(stderr).toContain('policy app-reader is there and not of provision')
+      expect(stderr).toContain('policy app-writer is there and not of provision')
+    }
+    expect(writes()).toEqual([])
+  })
+
+  test('a file that is not valid is told with its path', async () => {
+    runtime = withFiles(runtime, { '/p.yaml': 'apps: [{ name: "a*", namespace: b }]' })
+    const { code, stderr } = await provision()
+    expect(code).toBe(2)
+    expect(stderr).toContain('the provision file "/p.yaml" is not valid: apps[0].name must be')
+  })
+
+  test('an inventory has nothing to set up', async () => {
+    runtime = withFiles(runtime, { '/p.yaml': 'files: [deploy]' })
+    expect(await provision()).toMatchObject({ code: 0, stderr: 'nothing to do\n' })
+    expect(requests).toEqual([])
+  })
+
+  test('logs in by a token though the configuration is that of the service', async () => {
+    const config = `vault: { url: '${VAULT_ORIGIN}', auth: { method: jwt, role: app } }`
+    runtime = withFiles(runtime, { '/c.yaml': config })
+    expect((await provision('--config', '/c.yaml', '--no-prove')).code).toBe(0)
+  })
+
+  describe('--destroy', () => {
+    test('asks, and does nothing where the answer is no', async () => {
+      await provision('--no-prove')
+      requests = []
+      const { code, stdout, stderr } = await provisionAsking(false, '--destroy')
+      expect(code).not.toBe(0)
+      expect(stdout).toContain('delete   role jwt-default/app')
+      expect(stderr).toContain('take all of this away?')
+      expect(stderr).toContain('nothing was taken away')
+      expect(writes()).toEqual([])
+    })
+
+    test('takes it away where the answer is yes, and says what stays', async () => {
+      await provision('--no-prove')
+      const { code, stderr } = await provisionAsking(true, '--destroy')
+      expect(code).toBe(0)
+      expect(stderr).toContain('key transit/app stays, and with it every document under it')
+      const again = await provision('--dry-run', '--destroy')
+      expect(again.stdout).toBe('')
+    })
+
+    test('without anybody to ask it needs --yes, before any call', async () => {
+      const { code, stderr } = await provision('--destroy')
+      expect(code).toBe(2)
+      expect(stderr).toContain('nobody is here to be asked')
+      expect(requests).toEqual([])
+      await provision('--no-prove')
+      const { stdout } = await provision('--destroy', '--destroy-keys', '--yes')
+      expect(stdout).toContain('delete   key transit/app')
+    })
+  })
+
+  test.each([
+    [['--destroy-keys'], '--destroy-keys is a part of --destroy'],
+    [['--exit-code'], '--exit-code is a part of --dry-run'],
+  ])('%j alone is refused', async (flags, message) => {
+    const { code, stderr } = await provision(...flags)
+    expect(code).toBe(2)
+    expect(stderr).toContain(message)
+    expect(requests).toEqual([])
+  })
+})

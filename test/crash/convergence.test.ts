@@ -1,0 +1,146 @@
+/** A run that ends in the middle, on the embedded servers: cut off from them, or dead. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+import type { Output, Sheet } from '../../src/cli/output.ts'
+import { runCommandLine } from '../../src/cli/program.ts'
+import { createStack, KUBERNETES_ORIGIN, VAULT_ORIGIN } from '../../src/dev/stack.ts'
+import { inProcessTransport } from '../../src/dev/transport.ts'
+import { systemRuntime, TransportFailure, type Runtime } from '../../src/runtime.ts'
+import { hurried } from '../cli/world.ts'
+import type { KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
+import { crashMatrix, type Ran, type Runner } from './matrix.ts'
+import { placeOn, type Place } from './place.ts'
+import { nameOf, pointed, type Reach } from './points.ts'
+import { ADOPT, RETIRE, REWRAP, ROTATE, ROTATE_COMPAT, SET, type Subject } from './subjects.ts'
+
+/** What happens from a point on. `cut off`: every request fails. `dead`: nothing goes on, as after SIGKILL. */
+type End = 'cut off' | 'dead'
+
+const rows = [REWRAP, ROTATE, ROTATE_COMPAT, RETIRE, ADOPT, SET].flatMap((subject) =>
+  (['cut off', 'dead'] as const).map((end) => [subject.name, end, subject] as const),
+)
+
+describe('P1, I1 to I4: a run that ends at any point, and is repeated, ends as an undisturbed one', () => {
+  test.each(rows)('%s, %s', { timeout: 60_000 }, async (_name, end, subject) => {
+    const world = embedded()
+    const place = await placeOn(world, join(tmpdir(), 'secretmanager-no-files'))
+    const { points, converged } = await crashMatrix(subject, place, runnerOn(world, place, end))
+    expect(converged).toBe(points)
+    expect(points).toBeGreaterThan(8)
+  })
+})
+
+function embedded(): KubevaultUnderTest {
+  const { vault, kubernetes, vaultWire, kubernetesWire, servers } = createStack()
+  const handlers = new Map([
+    [VAULT_ORIGIN, (request: Request) => vault.handle(request)],
+    [KUBERNETES_ORIGIN, (request: Request) => kubernetes.handle(request)],
+  ])
+  return {
+    vault: vaultWire,
+    kubernetes: kubernetesWire,
+    servers,
+    vaultUrl: VAULT_ORIGIN,
+    vaultCaPem: '',
+    kubernetesUrl: KUBERNETES_ORIGIN,
+    kubernetesCaPem: '',
+    runtime: (files, env) => ({
+      ...systemRuntime(inProcessTransport(handlers)),
+      env: (name) => env[name],
+      readFile: (path) => {
+        const text = files[path]
+        if (text !== undefined) return Promise.resolve(Buffer.from(text))
+        return Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
+      },
+    }),
+    close: () => Promise.resolve(),
+  }
+}
+
+function runnerOn(world: KubevaultUnderTest, place: Place, end: End): Runner {
+  const files = { '/kubeconfig': place.kubeconfig, '/config.json': configOf(place) }
+  const runtimeFor = ({ role }: Subject): Runtime =>
+    hurried(world.runtime(files, { VAULT_TOKEN: place.tokens[role] }))
+  return {
+    again: async (subject, situation) => {
+      const args = [...subject.args(situation), '--config', '/config.json']
+      return ran(args, runtimeFor(subject), subject.stdin)
+    },
+    run: async (subject, situation, at) => {
+      const args = [...subject.args(situation), '--config', '/config.json']
+      const points: string[] = []
+      const death = dying(end, at, points)
+      const runtime = death.of(runtimeFor(subject))
+      const ended = await Promise.race([ran(args, runtime, subject.stdin), death.died])
+      const isDead = points.length >= at
+      return { ...ended, isDead, points: points.slice(0, at) }
+    },
+  }
+}
+
+function configOf({ config }: Place): string {
+  return JSON.stringify({ ...config, kubernetes: { kubeconfig: '/kubeconfig' } })
+}
+
+interface Death {
+  of(runtime: Runtime): Runtime
+  readonly died: Promise<Ran>
+}
+
+function dying(end: End, at: number, points: string[]): Death {
+  const { promise: died, resolve: die } = deferred<Ran>()
+  const reach: Reach = (point) => {
+    if (end === 'cut off' && point.effect !== 'send') return Promise.resolve()
+    points.push(nameOf(point))
+    if (points.length < at) return Promise.resolve()
+    if (end === 'cut off') {
+      return Promise.reject(new TransportFailure('unreachable', 'the cable is out', 'ECONNREFUSED'))
+    }
+    die({ isDead: true, code: null, stderr: '', points })
+    return new Promise<never>(() => undefined)
+  }
+  const of = (runtime: Runtime): Runtime =>
+    pointed(
+      {
+        ...runtime,
+        after: (ms, task, keepsAlive) =>
+          runtime.after(ms, () => end === 'dead' && points.length >= at || task(), keepsAlive),
+      },
+      reach,
+    )
+  return { of, died }
+}
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve: (value: T) => void = () => undefined
+  const promise = new Promise<T>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+async function ran(args: readonly string[], runtime: Runtime, stdin = ''): Promise<Ran> {
+  const stderr: string[] = []
+  const input = {
+    isTerminal: false,
+    bytes: () => Promise.resolve(Buffer.from(stdin)),
+    hidden: () => Promise.resolve([]),
+    confirm: () => Promise.resolve(false),
+  }
+  const output: Output = { data: sheet([]), notes: sheet(stderr) }
+  const interrupt = new AbortController().signal
+  const code = await runCommandLine(args, { runtime, output, interrupt, input })
+  return { isDead: false, code, stderr: stderr.join('\n'), points: [] }
+}
+
+function sheet(lines: string[]): Sheet {
+  return {
+    line: (text) => void lines.push(text),
+    bytes: () => undefined,
+    isTerminal: false,
+    hasColor: false,
+    width: undefined,
+  }
+}

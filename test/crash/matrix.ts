@@ -1,0 +1,152 @@
+/** A command is killed at its first point, at its second, and so on; run again it must end where an undisturbed one does. */
+import { expect } from 'vitest'
+
+import type { Journal } from '../../src/rotation/journal-text.ts'
+import type { Place, Situation, State } from './place.ts'
+import type { Subject } from './subjects.ts'
+
+/** What became of a run. */
+export interface Ran {
+  /** Whether it was killed; else it ended by itself. */
+  readonly isDead: boolean
+  readonly code: number | null
+  readonly stderr: string
+  /** The points that it came to, the one that it died at last. */
+  readonly points: readonly string[]
+}
+
+/** How the command is run. */
+export interface Runner {
+  /** Kills it at its `at`-th point, from 1. */
+  readonly run: (subject: Subject, situation: Situation, at: number) => Promise<Ran>
+  /** Runs it as a person would. */
+  readonly again: (subject: Subject, situation: Situation) => Promise<Ran>
+  /** Looks at what only this way of running can leave behind. */
+  readonly inspect?: (killed: Ran) => Promise<void>
+}
+
+/** Which points are tried. */
+export interface Shard {
+  readonly first: number
+  readonly step: number
+}
+
+export const EVERY: Shard = { first: 1, step: 1 }
+
+/** What was tried. */
+export interface Tried {
+  readonly points: number
+  readonly converged: number
+}
+
+/** Tries them all. @throws with the exact point at which something does not hold */
+export async function crashMatrix(
+  subject: Subject,
+  place: Place,
+  runner: Runner,
+  { first, step }: Shard = EVERY,
+): Promise<Tried> {
+  const reference = await undisturbed(subject, place, runner)
+  let converged = 0
+  for (let at = first; ; at += step) {
+    const situation = await place.begin(subject.stock)
+    const before = await situation.look()
+    const killed = await runner.run(subject, situation, at)
+    const point = `${subject.name}, point ${at}: ${killed.points.at(-1)}`
+    if (!killed.isDead) {
+      expect(killed.code, `${point}\n${killed.stderr}`).toBe(0)
+      return { points: (at - first) / step, converged }
+    }
+    await explained(point, async () => {
+      const now = await situation.look()
+      expectIntact(now, before, reference, subject)
+      await runner.inspect?.(killed)
+      const again = await runner.again(subject, situation)
+      expect(again.code, again.stderr).toBe(0)
+      expectConverged(await situation.look(), { now, before, reference }, subject)
+    })
+    converged += 1
+  }
+}
+
+/** How it is where nobody is killed. */
+interface Reference {
+  readonly before: State
+  readonly after: State
+}
+
+async function undisturbed(subject: Subject, place: Place, runner: Runner): Promise<Reference> {
+  const situation = await place.begin(subject.stock)
+  const before = await situation.look()
+  const { code, stderr } = await runner.again(subject, situation)
+  expect(code, stderr).toBe(0)
+  const after = await situation.look()
+  expect(after.latest).toBe(before.latest + (subject.isRotating === true ? 1 : 0))
+  expect(plain(after), 'the command changes something').not.toEqual(plain(before))
+  return { before, after }
+}
+
+/** At the moment of the kill. I2 is that `now` could be had: every document was opened for it. */
+function expectIntact(now: State, before: State, reference: Reference, subject: Subject): void {
+  const most = before.latest + (subject.isRotating === true ? 1 : 0)
+  expect(now.latest, 'I4: at most one more version').toBeLessThanOrEqual(most)
+  expect(Object.keys(now.documents)).toEqual(Object.keys(before.documents))
+  for (const [name, seen] of Object.entries(now.documents)) {
+    const [old, end] = [before.documents[name], reference.after.documents[name]]
+    expect([old?.content, end?.content], `I1: ${name}`).toContain(seen.content)
+    expect([old?.rest, end?.rest], `I3: beside ${name}`).toContainEqual(seen.rest)
+    expect(seen.version, `I2: ${name}`).toBeGreaterThanOrEqual(now.minDecryption)
+    const isUntouched =
+      reference.before.documents[name]?.resourceVersion === end?.resourceVersion
+    if (isUntouched) expect(seen.resourceVersion, `I3: ${name}`).toBe(old?.resourceVersion)
+  }
+  // Ciphertext, under a name that nobody takes for a manifest.
+  for (const file of now.leftovers) expect(file).toMatch(/^\.(?:one|two)\.yaml\..*\.tmp$/)
+}
+
+function expectConverged(
+  end: State,
+  { now, before, reference }: { now: State; before: State; reference: Reference },
+  { isRotating = false }: Subject,
+): void {
+  expect(plain(end)).toEqual(plain(reference.after))
+  // Killed after its last word it was done: to run it again then is to want another version.
+  const wasDone = isRotating && now.latest > before.latest && now.journal?.phase === 'done'
+  const more = (isRotating ? 1 : 0) + (wasDone ? 1 : 0)
+  expect(end.latest, 'I4: no version too many').toBe(before.latest + more)
+}
+
+/** Without times and ids; versions by how far they are behind. */
+function plain({ latest, minDecryption, minEncryption, journal, documents }: State): object {
+  const seen = Object.entries(documents).map(([name, { version, isSealed, content, rest }]) => {
+    return [name, { behind: latest - version, isSealed, content, rest }]
+  })
+  return {
+    minDecryption,
+    minEncryption,
+    journal: journal && plainJournal(journal, latest),
+    documents: Object.fromEntries(seen) as object,
+  }
+}
+
+function plainJournal({ phase, from, retirement, sites }: Journal, latest: number): object {
+  const looks = Object.values(sites).map(({ site, isComplete, documents, oldest }) => {
+    return { site, isComplete, documents, behind: oldest === null ? null : latest - oldest }
+  })
+  const minima = retirement && {
+    phase: retirement.phase,
+    from: retirement.from,
+    to: retirement.to,
+  }
+  return { phase, behind: latest - from, retirement: minima, looks }
+}
+
+async function explained(point: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    throw new Error(`${point}\n${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
+}

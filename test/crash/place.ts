@@ -1,0 +1,340 @@
+/** A namespace and a mount on servers of any kind. Each run finds a key of its own there, and the same documents under it. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments, stringify } from 'yaml'
+import { SecretManager } from 'secretmanager'
+
+import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
+import { named, nativePlan, type KubevaultPlan } from '../../src/dev/plan.ts'
+import { provisionKubernetes } from '../../src/dev/provision.ts'
+import { expect2xx } from '../../src/dev/wire.ts'
+import type { SecretDefinition } from '../../src/config/types.ts'
+import type { Journal } from '../../src/rotation/journal-text.ts'
+import { contextOf, type BoundPlace } from '../../src/sealed/binding.ts'
+import { formatSealed, isSealed } from '../../src/sealed/format.ts'
+import { wrapDocument } from '../../src/sealed/plaintext.ts'
+import { LABELS } from '../../src/sources/target.ts'
+import { unique, type KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
+
+export const DATA_KEY = 'secrets.json'
+export const OLD = '{"entry":"canary-old",\r\n "n": 12345678901234567890}'
+export const NEW: string = OLD.replace('old', 'new')
+const REVISION = 1_700_000_000_000
+
+/** What a run finds. */
+export interface Stock {
+  /** `sealed`: under a derived key. `original`: raw. `adoptable`: raw, under the key `…-old`, beside a derived one. */
+  readonly kind: 'sealed' | 'original' | 'adoptable'
+  /** Whether all are under the latest version; else one is. */
+  readonly isCurrent?: boolean
+  readonly where?: 'cluster' | 'files'
+}
+
+/** A run's own key, and what can be seen of it. */
+export interface Situation {
+  readonly key: string
+  readonly namespace: string
+  /** Manifests. */
+  readonly files: string
+  look(): Promise<State>
+}
+
+/** What there is at one moment; each document was opened by a reader. */
+export interface State {
+  readonly latest: number
+  readonly minDecryption: number
+  readonly minEncryption: number
+  readonly journal: Journal | undefined
+  readonly documents: Readonly<Record<string, Seen>>
+  /** Files that were not there at the beginning. */
+  readonly leftovers: readonly string[]
+}
+
+export interface Seen {
+  readonly version: number
+  readonly isSealed: boolean
+  readonly content: string
+  /** Everything of its object, or its file, but the documents and what each write changes. */
+  readonly rest: unknown
+  readonly resourceVersion: string | undefined
+}
+
+/** The roles of commands. */
+export type Role = 'rotator' | 'author' | 'original'
+
+export interface Place {
+  /** What a configuration file says; the token comes from the environment. */
+  readonly config: object
+  readonly kubeconfig: string
+  readonly tokens: Readonly<Record<Role, string>>
+  begin(stock: Stock): Promise<Situation>
+}
+
+interface Stored {
+  readonly metadata: Record<string, unknown> & { readonly name: string }
+  readonly data: Readonly<Record<string, string>>
+}
+
+const SECRETS = ['a', 'b', 'c', 'current'] as const
+
+/** Makes one that shares nothing with any other; `directory` is for files. */
+export async function placeOn(world: KubevaultUnderTest, directory: string): Promise<Place> {
+  const name = unique()
+  const transitMount = `transit-${name}`
+  const plan = nativePlan(world.servers, { ...named(name), transitMount })
+  await provisionKubernetes(world.kubernetes, plan)
+  const vault = caller(world, plan)
+  await vault(`sys/mounts/${transitMount}`, { type: 'transit' })
+  const kubeconfig = JSON.stringify(
+    kubeconfigOf(world.kubernetesUrl, world.kubernetesCaPem || undefined, plan),
+  )
+  const caCert = world.vaultCaPem === '' ? {} : { caCert: { pem: world.vaultCaPem } }
+  const server = { url: world.vaultUrl, transitMount, ...caCert }
+  const tokens = await tokensOf(vault, plan)
+  let count = 0
+  return {
+    kubeconfig,
+    tokens,
+    config: {
+      vault: { ...server, auth: { method: 'token' } },
+      // A resumed rotation waits so long, and a second more.
+      timeout: '2s',
+    },
+    begin: async (stock) => {
+      count += 1
+      const set = new Setting(world, plan, `${plan.transitKey}-${count}`, directory, stock)
+      await set.prepare()
+      return { key: set.key, namespace: plan.namespace, files: directory, look: () => set.look() }
+    },
+  }
+}
+
+type CallVault = (path: string, body?: object) => Promise<Record<string, unknown>>
+
+function caller({ vault }: KubevaultUnderTest, { rootToken: token }: KubevaultPlan): CallVault {
+  return async (path, body) => {
+    const method = body === undefined ? 'GET' : 'POST'
+    const answer = await vault(method, `/v1/${path}`, { token, body })
+    expect2xx(method, path, answer)
+    return answer.body?.data ?? answer.body?.auth ?? {}
+  }
+}
+
+/** I5: who rotates can neither decrypt nor encrypt. */
+async function tokensOf(
+  vault: CallVault,
+  { transitMount: mount, policyName }: KubevaultPlan,
+): Promise<Place['tokens']> {
+  const rule = (path: string, capability = 'update'): string =>
+    `path "${mount}/${path}" { capabilities = ["${capability}"] }`
+  const [read, rotate] = [rule('keys/+', 'read'), rule('keys/+/rotate')]
+  const documents = [rule('encrypt/+'), rule('decrypt/+')]
+  const policies = {
+    rotator: [read, rotate, rule('keys/+/config'), rule('rewrap/+')],
+    author: [read, ...documents],
+    original: [read, rotate, ...documents],
+  }
+  const tokens = Object.entries(policies).map(async ([role, rules]) => {
+    const policy = `${policyName}-${role}`
+    await vault(`sys/policies/acl/${policy}`, { policy: rules.join('\n') })
+    const { client_token } = await vault('auth/token/create', { policies: [policy] })
+    return [role, String(client_token)] as const
+  })
+  return Object.fromEntries(await Promise.all(tokens)) as Place['tokens']
+}
+
+class Setting {
+  readonly key: string
+  readonly #world: KubevaultUnderTest
+  readonly #plan: KubevaultPlan
+  readonly #directory: string
+  readonly #stock: Stock
+  readonly #vault: CallVault
+
+  constructor(
+    world: KubevaultUnderTest,
+    plan: KubevaultPlan,
+    key: string,
+    directory: string,
+    stock: Stock,
+  ) {
+    this.key = key
+    this.#world = world
+    this.#plan = plan
+    this.#directory = directory
+    this.#stock = stock
+    this.#vault = caller(world, plan)
+  }
+
+  async prepare(): Promise<void> {
+    const { kind, isCurrent = false, where = 'cluster' } = this.#stock
+    await Promise.all([this.#objects('DELETE', 'secrets'), this.#objects('DELETE', 'configmaps')])
+    const { transitMount: mount } = this.#plan
+    await this.#vault(`${mount}/keys/${this.key}`, { derived: kind !== 'original' })
+    if (kind === 'adoptable') await this.#vault(`${mount}/keys/${this.key}-old`, { derived: false })
+    const places = this.#places()
+    const old = isCurrent ? [] : places.filter(({ name }) => name !== 'current')
+    const lines = await this.#encrypt(old)
+    if (kind !== 'adoptable') await this.#vault(`${mount}/keys/${this.key}/rotate`, {})
+    const rest = places.filter((each) => !old.includes(each))
+    const objects = [...lines, ...(await this.#encrypt(rest))].map(objectOf)
+    if (where === 'files') this.#write(objects)
+    else await Promise.all(objects.map((object) => this.#create(object)))
+  }
+
+  async look(): Promise<State> {
+    const [facts, secrets, maps] = await Promise.all([
+      this.#vault(`${this.#plan.transitMount}/keys/${this.key}`),
+      this.#objects('GET', 'secrets'),
+      this.#objects('GET', 'configmaps'),
+    ])
+    const journal = maps.find(({ metadata }) => metadata.name.startsWith('secretmanager-rotation-'))
+    const inFiles = this.#stock.where === 'files'
+    const stored = inFiles ? this.#read() : [...secrets, ...maps].filter((each) => each !== journal)
+    const text = journal?.data['journal.json']
+    return {
+      latest: Number(facts['latest_version']),
+      minDecryption: Number(facts['min_decryption_version']),
+      minEncryption: Number(facts['min_encryption_version']),
+      journal: text === undefined ? undefined : (JSON.parse(text) as Journal),
+      documents: await this.#opened(stored),
+      leftovers: inFiles ? readdirSync(this.#directory).filter((each) => !(each in FILES)) : [],
+    }
+  }
+
+  /** Where the documents are; the original knows no ConfigMaps of ours. */
+  #places(): readonly BoundPlace[] {
+    const common = { namespace: this.#plan.namespace, dataKey: DATA_KEY }
+    const secrets = SECRETS.map((name) => ({ ...common, kind: 'Secret', name }) as const)
+    if (this.#stock.kind === 'original') return secrets
+    return [...secrets, { ...common, kind: 'ConfigMap', name: 'map' }]
+  }
+
+  async #encrypt(places: readonly BoundPlace[]): Promise<readonly (readonly [BoundPlace, string])[]> {
+    if (places.length === 0) return []
+    const { transitMount: mount } = this.#plan
+    const isRaw = this.#stock.kind !== 'sealed'
+    const document = isRaw ? Buffer.from(OLD) : wrapDocument(REVISION, Buffer.from(OLD))
+    const plaintext = Buffer.from(document).toString('base64')
+    const batch_input = places.map((place) => {
+      const context = Buffer.from(contextOf(place, 'strict', 'default')).toString('base64')
+      return { plaintext, ...(!isRaw && { context }) }
+    })
+    const key = this.#stock.kind === 'adoptable' ? `${this.key}-old` : this.key
+    const { batch_results } = await this.#vault(`${mount}/encrypt/${key}`, { batch_input })
+    const claims = { mount, transitKey: key, scope: 'strict', revision: REVISION } as const
+    return places.map((place, at) => {
+      const { ciphertext } = (batch_results as { ciphertext: string }[])[at] ?? { ciphertext: '' }
+      return [place, isRaw ? ciphertext : formatSealed(claims, ciphertext)]
+    })
+  }
+
+  async #objects(method: string, resource: string): Promise<readonly Stored[]> {
+    const path = `/api/v1/namespaces/${this.#plan.namespace}/${resource}`
+    const answer = await this.#world.kubernetes(method, path, { token: this.#plan.adminToken })
+    expect2xx(method, path, answer)
+    return answer.body.items ?? []
+  }
+
+  async #create(object: { readonly kind: string }): Promise<void> {
+    const resource = object.kind === 'Secret' ? 'secrets' : 'configmaps'
+    const path = `/api/v1/namespaces/${this.#plan.namespace}/${resource}`
+    const { adminToken: token } = this.#plan
+    const answer = await this.#world.kubernetes('POST', path, { token, body: object })
+    expect2xx('POST', path, answer)
+  }
+
+  #write(objects: readonly { readonly metadata: { readonly name: string } }[]): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+    mkdirSync(this.#directory, { recursive: true })
+    for (const [file, names] of Object.entries(FILES)) {
+      const ours = objects.filter(({ metadata: { name } }) => names.includes(name))
+      const documents = ours.map((each) => `# stays as it is\n${stringify(each)}`)
+      writeFileSync(join(this.#directory, file), documents.join('---\n'))
+    }
+  }
+
+  #read(): readonly Stored[] {
+    return Object.keys(FILES).flatMap((file) => {
+      const text = readFileSync(join(this.#directory, file), 'utf8')
+      const objects = parseAllDocuments(text).map((each): unknown => each.toJS()) as Stored[]
+      const documents = objects.map(({ data }) => data[DATA_KEY] ?? '')
+      const rest = documents.reduce((left, document) => left.replace(document, 'DOCUMENT'), text)
+      return objects.map(({ metadata, data }) => ({ data, metadata: { ...metadata, file: rest } }))
+    })
+  }
+
+  /** I2: through the pipeline of every reader; the texts come from a volume. */
+  async #opened(stored: readonly Stored[]): Promise<State['documents']> {
+    const lines = new Map(stored.map((each) => [each.metadata.name, lineOf(each)]))
+    const files = [...lines].map(([name, line]) => [`/mounted/${name}/${DATA_KEY}`, line] as const)
+    const { rootToken: token, transitMount } = this.#plan
+    const { vaultUrl: url, vaultCaPem } = this.#world
+    const caCert = vaultCaPem === '' ? {} : { caCert: { pem: vaultCaPem } }
+    const auth = { method: 'token', token } as const
+    await using reader = new SecretManager(
+      { vault: { url, transitMount, auth, ...caCert }, kubernetes: { mountedAt: '/mounted' } },
+      { runtime: this.#world.runtime(Object.fromEntries(files), {}) },
+    )
+    const opened = stored.map(async ({ metadata: { name, ...metadata }, data, ...object }) => {
+      const line = lines.get(name) ?? ''
+      const content = await reader.readBytes({ secretName: name, ...this.#definition(name, line) })
+      const version = Number(/vault:v(\d+):/.exec(line)?.[1])
+      const { resourceVersion, managedFields: _fields, ...rest } = metadata
+      const seen: Seen = {
+        version,
+        isSealed: isSealed(line),
+        content: Buffer.from(content).toString(),
+        rest: stripped({ ...object, metadata: rest, data: { ...data, [DATA_KEY]: '' } }),
+        resourceVersion: resourceVersion === undefined ? undefined : String(resourceVersion),
+      }
+      return [name, seen] as const
+    })
+    return Object.fromEntries(await Promise.all(opened))
+  }
+
+  #definition(name: string, line: string): Omit<SecretDefinition, 'secretName'> {
+    const isOld = !isSealed(line) && this.#stock.kind === 'adoptable'
+    return {
+      namespace: this.#plan.namespace,
+      readType: name === 'map' ? 'CONFIG_MAP' : 'SECRET',
+      readKey: DATA_KEY,
+      transitKey: isOld ? `${this.key}-old` : this.key,
+      format: isSealed(line) ? 'sealed' : 'raw',
+    }
+  }
+}
+
+/** Manifests, and the objects in each. */
+const FILES: Readonly<Record<string, readonly string[]>> = {
+  'one.yaml': ['a', 'b'],
+  'two.yaml': ['c', 'current', 'map'],
+}
+
+function objectOf([{ kind, name, namespace }, line]: readonly [BoundPlace, string]): {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+} {
+  const labels = { ...LABELS, team: 'a' }
+  const metadata = { name, namespace, labels, annotations: { note: 'kept' } }
+  const base64 = Buffer.from(line).toString('base64')
+  const object = { apiVersion: 'v1', kind, metadata }
+  return kind === 'Secret'
+    ? Object.assign(object, {
+        type: 'example.com/custom',
+        data: { sibling: 'AAEC', [DATA_KEY]: base64 },
+      })
+    : Object.assign(object, { data: { sibling: 'text', [DATA_KEY]: line } })
+}
+
+/** A ConfigMap has text. */
+function lineOf({ metadata: { name }, data }: Stored): string {
+  const text = data[DATA_KEY] ?? ''
+  return name === 'map' ? text : Buffer.from(text, 'base64').toString('latin1')
+}
+
+/** Without what is another one for each run. */
+function stripped(object: { readonly metadata: Readonly<Record<string, unknown>> }): unknown {
+  const { uid: _uid, creationTimestamp: _created, ...metadata } = object.metadata
+  return { ...object, metadata }
+}

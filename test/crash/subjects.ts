@@ -1,0 +1,87 @@
+/** Commands that change something, and what they leave behind where nobody disturbs them. */
+import { DATA_KEY, type Role, type Situation, type Stock } from './place.ts'
+
+/** A command that is killed. */
+export interface Subject {
+  readonly name: string
+  readonly role: Role
+  readonly stock: Stock
+  readonly args: (situation: Situation) => readonly string[]
+  /** Whether it adds a version to the key. */
+  readonly isRotating?: boolean
+  readonly stdin?: string
+}
+
+const SEALED: Stock = { kind: 'sealed' }
+const entry = ['--key', DATA_KEY]
+const under = ({ key }: Situation): string[] => ['--transit-key', key]
+const from = ({ key }: Situation): string[] => ['--from-transit-key', `${key}-old`]
+
+export const REWRAP: Subject = {
+  name: 'rewrap',
+  role: 'rotator',
+  stock: SEALED,
+  args: (it) => ['rewrap', ...under(it)],
+}
+
+export const ROTATE: Subject = {
+  name: 'rotate',
+  role: 'rotator',
+  stock: SEALED,
+  isRotating: true,
+  args: (it) => ['rotate', ...under(it)],
+}
+
+export const ROTATE_COMPAT: Subject = {
+  name: 'rotate --compat',
+  role: 'original',
+  stock: { kind: 'original' },
+  isRotating: true,
+  args: (it) => {
+    const named = ['a', 'b', 'c', 'current', ...entry, '--format', 'raw']
+    return ['rotate', ...named, '--compat', ...under(it)]
+  },
+}
+
+export const RETIRE: Subject = {
+  name: 'retire',
+  role: 'rotator',
+  stock: { ...SEALED, isCurrent: true },
+  args: (it) => ['retire', ...under(it), '--keep', '0', '--settle', '0s', '--yes'],
+}
+
+export const ADOPT: Subject = {
+  name: 'adopt',
+  role: 'author',
+  stock: { kind: 'adoptable' },
+  args: (it) => ['adopt', 'a', ...entry, ...under(it), ...from(it), '--yes'],
+}
+
+export const SET: Subject = {
+  name: 'set',
+  role: 'author',
+  stock: SEALED,
+  args: (it) => ['set', 'a', 'entry', '--from', '-', ...entry, ...under(it)],
+  stdin: 'canary-new',
+}
+
+export const EDIT: Subject = {
+  name: 'edit',
+  role: 'author',
+  stock: SEALED,
+  args: (it) => ['edit', 'a', ...entry, ...under(it)],
+}
+
+export const ADOPT_FILES: Subject = {
+  name: 'adopt --files',
+  role: 'author',
+  stock: { kind: 'adoptable', where: 'files' },
+  args: (it) => ['adopt', '--files', it.files, ...under(it), ...from(it), '--yes'],
+}
+
+export const REWRAP_FILES: Subject = {
+  name: 'rewrap --files',
+  role: 'rotator',
+  stock: { ...SEALED, where: 'files' },
+  args: (it) => ['rewrap', '--files', it.files, ...under(it)],
+}
