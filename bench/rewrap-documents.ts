@@ -16,7 +16,10 @@ export interface Plain {
 export function documentFor(namespace: string, at: number, bytes: number): Plain {
   const [name, dataKey] = [`app-${String(at).padStart(6, '0')}`, 'secrets.json']
   const revision = 1_750_000_000_000 + at
-  const document = JSON.stringify({ redis_url: `redis://redis-${at}:6379/0`, fill: fill(at, bytes) })
+  const document = JSON.stringify({
+    redis_url: `redis://redis-${at}:6379/0`,
+    fill: fill(at, bytes),
+  })
   const place = { kind: 'Secret', namespace, name, dataKey } as const
   const wrapped = wrapDocument(revision, Buffer.from(document))
   return {
@@ -29,7 +32,9 @@ export function documentFor(namespace: string, at: number, bytes: number): Plain
 }
 
 function fill(at: number, bytes: number): string {
-  return String(at).padStart(8, 'x').repeat(Math.ceil(bytes / 8))
+  return String(at)
+    .padStart(8, 'x')
+    .repeat(Math.ceil(bytes / 8))
 }
 
 /** The line that is stored. */

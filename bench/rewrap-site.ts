@@ -140,7 +140,9 @@ async function configFile(rig: Rig): Promise<string> {
       },
     ],
     users: [{ name: 'rotator', user: { token: await token([]) } }],
-    contexts: [{ name: 'bench', context: { cluster: 'bench', user: 'rotator', namespace: NAMESPACE } }],
+    contexts: [
+      { name: 'bench', context: { cluster: 'bench', user: 'rotator', namespace: NAMESPACE } },
+    ],
     'current-context': 'bench',
   })
   return rig.write('rewrap.json', {

@@ -30,7 +30,9 @@ const app = { adminToken: plan.adminToken, namespace, serviceAccount: plan.servi
 const jwt = await requestToken(stack.kubernetesWire, { ...app, audiences: ['vault'] })
 const token = await requestToken(stack.kubernetesWire, app)
 const [vaultUrl, kubernetesUrl] = [vault.url, kubernetes.url]
-console.log(JSON.stringify({ vaultUrl, kubernetesUrl, namespace, key, role: plan.role, jwt, token }))
+console.log(
+  JSON.stringify({ vaultUrl, kubernetesUrl, namespace, key, role: plan.role, jwt, token }),
+)
 process.stdin.resume().once('end', () => process.exit(0))
 
 async function store(from, length) {

@@ -12,7 +12,7 @@ export interface ReportOptions {
   readonly isJson: boolean
   /** States that have a line of their own. */
   readonly listed: ReadonlySet<Outcome['state']>
-  /** Whose failures are not told again. */
+  /** What it told of failures, and of who is behind, is not told again. */
   readonly before?: Report | undefined
 }
 
@@ -22,8 +22,8 @@ export class Report implements Listeners {
   readonly #progress: Progress
   readonly #options: ReportOptions
   readonly #counts = new Map<Outcome['state'], number>()
-  /** By where and what, failures that were met. */
-  readonly #failures = new Set<string>()
+  /** By where and what, failures, and who is behind. */
+  readonly #told = new Set<string>()
   #unread = 0
 
   constructor(output: Output, progress: Progress, options: ReportOptions) {
@@ -76,13 +76,16 @@ export class Report implements Listeners {
   }
 
   #isTold({ site, object, dataKey = '', outcome }: Entry): boolean {
-    if (outcome.state !== 'failed') return false
-    return this.#isKnown([site, object.name, dataKey, outcome.error.message].join('\n'))
+    // Of the others there may be very many.
+    if (outcome.state !== 'failed' && outcome.state !== 'behind') return false
+    const message = outcome.state === 'failed' ? outcome.error.message : ''
+    return this.#isKnown([site, object.name, dataKey, message].join('\n'))
   }
 
-  #isKnown(failure: string): boolean {
-    this.#failures.add(failure)
-    return this.#options.before?.#failures.has(failure) === true
+  #isKnown(line: string): boolean {
+    const { before } = this.#options
+    this.#told.add(line)
+    return before !== undefined && before.#told.has(line)
   }
 
   #print({ object, dataKey, document, outcome, site }: Entry): void {
@@ -94,7 +97,7 @@ export class Report implements Listeners {
     )
     if (outcome.state === 'failed') {
       paragraph(data, outcome.error.message, LABEL)
-      paragraph(data, `${outcome.error.code}: ${outcome.error.hint}`, LABEL)
+      paragraph(data, `${outcome.error.code}: ${hintOf(outcome.error)}`, LABEL)
     }
     const why = reasonOf(object, document, outcome)
     if (why !== undefined) paragraph(data, why, LABEL)
@@ -165,6 +168,15 @@ export function plainEntry({ site, object, dataKey, document, outcome }: Entry):
   }
 }
 
-function plainError({ code, message, hint }: SecretManagerError): object {
-  return { code, message, hint }
+function plainError(error: SecretManagerError): object {
+  const { code, message } = error
+  return { code, message, hint: hintOf(error) }
 }
+
+/** What can be done about a document that failed, by the commands that there are. */
+export function hintOf({ code, hint }: SecretManagerError): string {
+  return code === 'SM_CT_TOO_OLD' ? REOPEN : hint
+}
+
+const REOPEN =
+  'its version was retired: secretmanager unretire, then rewrap, then retire; status says which'

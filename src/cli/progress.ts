@@ -23,9 +23,15 @@ export class Progress {
     this.#runtime = runtime
   }
 
-  /** Gives the same output, where the line goes away before anything else is printed. */
+  /**
+   * Gives the same output, where the line goes away before anything else is printed. It comes back behind data, which
+   * are its work, and not behind notes.
+   */
   over({ data, notes }: Output): Output {
-    return { data: this.#behind(data), notes: this.#behind(notes) }
+    return {
+      data: data.isTerminal ? this.#over(data, () => this.#show()) : data,
+      notes: this.#over(notes, () => undefined),
+    }
   }
 
   /** Begins something else. */
@@ -45,8 +51,7 @@ export class Progress {
     const now = this.#runtime.now()
     if (!this.#sheet.isTerminal || now - this.#writtenAt < EVERY_MS) return
     this.#writtenAt = now
-    this.#sheet.bytes(Buffer.from(`\r${this.#text()}\u001B[K`))
-    this.#isShown = true
+    this.#show()
   }
 
   /** Takes the line away. */
@@ -56,16 +61,21 @@ export class Progress {
     this.#sheet.bytes(Buffer.from('\r\u001B[K'))
   }
 
-  #behind(sheet: Sheet): Sheet {
+  #show(): void {
+    this.#sheet.bytes(Buffer.from(`\r${this.#text()}\u001B[K`))
+    this.#isShown = true
+  }
+
+  #over(sheet: Sheet, then: () => void): Sheet {
+    const aside = (print: () => void): void => {
+      const wasShown = this.#isShown
+      this.clear()
+      print()
+      if (wasShown) then()
+    }
     return {
-      line: (text) => {
-        this.clear()
-        sheet.line(text)
-      },
-      bytes: (document) => {
-        this.clear()
-        sheet.bytes(document)
-      },
+      line: (text) => aside(() => sheet.line(text)),
+      bytes: (document) => aside(() => sheet.bytes(document)),
       isTerminal: sheet.isTerminal,
       hasColor: sheet.hasColor,
       get width() {

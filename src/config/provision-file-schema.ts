@@ -21,6 +21,7 @@ import type {
   AppInput,
   ClusterInput,
   ProvisionFileInput,
+  RenewInput,
   ReviewerInput,
   VaultInput,
 } from './provision-file-types.ts'
@@ -42,18 +43,31 @@ const YEAR_MS = 365 * 86_400_000
 
 const VAULT = group<VaultInput>()({
   transitMount: withDefault(mountPath('the mount path of the Transit engine'), 'transit'),
+  auditCorrelationId: withDefault(trueOrFalse, true),
+})
+
+const RENEW = group<RenewInput>()({
+  image: text('must be the name of an image', (value) => /^[\w./:@-]{1,512}$/.test(value)),
+  schedule: withDefault(
+    text('must be a schedule of cron, such as "17 3 * * 1"', (value) =>
+      /^(?:@[a-z]+|[\w*,/-]+(?: [\w*,/-]+){4})$/.test(value),
+    ),
+    '17 3 * * 1',
+  ),
 })
 
 const REVIEWER = group<ReviewerInput>()({
   namespace: withDefault(namespace, 'kube-system'),
   serviceAccount: withDefault(serviceAccount, 'secretmanager-reviewer'),
   expiresIn: withDefault(duration(600_000, YEAR_MS), YEAR_MS),
+  renew: optional(RENEW),
 })
 
 const OWN_REVIEWER: OutputOf<typeof REVIEWER> = {
   namespace: 'kube-system',
   serviceAccount: 'secretmanager-reviewer',
   expiresIn: YEAR_MS,
+  renew: undefined,
 }
 
 /** `true` stands for one with every default, `false` for none. */
@@ -144,7 +158,7 @@ const clusterRule: Rule<ClusterInput, ClusterSpec> = {
 }
 
 const FILE = group<ProvisionFileInput>()({
-  vault: withDefault(VAULT, { transitMount: 'transit' }),
+  vault: withDefault(VAULT, { transitMount: 'transit', auditCorrelationId: true }),
   clusters: optional(listOf('must be a list of clusters', clusterRule)),
   apps: withDefault(
     listOf<AppInput, OutputOf<typeof appRule>>('must be a list of apps', appRule),
@@ -172,7 +186,7 @@ function complete({ vault, clusters, apps, files }: OutputOf<typeof FILE>): Prov
   const all = clusters ?? [theDefault()]
   const names = all.map(({ name }) => name)
   return {
-    transitMount: vault.transitMount,
+    ...vault,
     clusters: all,
     apps: apps.map((app) => ({ ...app, clusters: app.clusters ?? names })),
     files,

@@ -15,6 +15,8 @@ export interface ProvisionFileInput {
 export interface VaultInput {
   /** Default `transit`. */
   readonly transitMount?: string | undefined
+  /** Default `true`. */
+  readonly auditCorrelationId?: boolean | undefined
 }
 
 /** One Kubernetes cluster. */
@@ -47,6 +49,14 @@ export interface ReviewerInput {
   readonly serviceAccount?: string | undefined
   /** Default a year. */
   readonly expiresIn?: Duration | undefined
+  readonly renew?: RenewInput | undefined
+}
+
+/** A CronJob that renews the reviewer's token. */
+export interface RenewInput {
+  readonly image: string
+  /** Default: weekly. */
+  readonly schedule?: string | undefined
 }
 
 /** One app. */

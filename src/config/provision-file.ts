@@ -13,6 +13,8 @@ import { checkProvisionFile } from './provision-file-schema.ts'
 export interface ProvisionFile {
   /** Mount of the Transit engine, without slashes around it. */
   readonly transitMount: string
+  /** Whether Vault's audit log is to keep the id that errors carry. */
+  readonly auditCorrelationId: boolean
   readonly clusters: readonly ClusterSpec[]
   readonly apps: readonly AppSpec[]
   /** Files and directories of manifests, such as a checked out repository. */
@@ -53,6 +55,16 @@ export interface ReviewerSpec {
   readonly serviceAccount: string
   /** What is asked for, in milliseconds; the API server may grant less. */
   readonly expiresInMs: number
+  /** Who renews it in the cluster; absent: whoever runs provision. */
+  readonly renew: RenewSpec | undefined
+}
+
+/** A CronJob that renews the reviewer's token. */
+export interface RenewSpec {
+  /** Image that has this command line. */
+  readonly image: string
+  /** As in a CronJob. */
+  readonly schedule: string
 }
 
 /** One app: who reads what. */

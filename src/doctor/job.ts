@@ -28,7 +28,8 @@ const NAME = 'secretmanager-doctor'
  */
 export function jobManifests(plan: JobPlan): readonly object[] {
   const { settings, definition, caPem } = plan
-  const namespace = settings.kubernetes.namespace ?? definition.namespace ?? 'default'
+  refuseSecrets(settings)
+  const namespace = namespaceOf(plan)
   const metadata = { name: NAME, namespace, labels: { 'app.kubernetes.io/name': NAME } }
   const data = {
     'config.json': JSON.stringify(configOf(plan), undefined, 2),
@@ -50,11 +51,16 @@ export function jobManifests(plan: JobPlan): readonly object[] {
   ]
 }
 
+/** Where the Job runs: where the ServiceAccount is. */
+export function namespaceOf({ settings, definition }: JobPlan): string {
+  return settings.kubernetes.namespace ?? definition.namespace ?? 'default'
+}
+
 /** In the native shape, with the old one's meaning. */
 function configOf({ settings, caPem }: JobPlan): object {
   const { vault, kubernetes, cluster } = settings
   const { url, namespace, transitMount, redirectHosts, transport } = vault
-  const { serverName } = transport
+  const { serverName, proxy } = transport
   return {
     cluster,
     vault: {
@@ -62,6 +68,7 @@ function configOf({ settings, caPem }: JobPlan): object {
       ...(namespace !== undefined && { namespace }),
       ...(caPem !== undefined && { caCert: `${CONFIG}/ca.crt` }),
       ...(serverName !== undefined && { serverName }),
+      ...(proxy !== undefined && { proxy }),
       ...(new URL(url).protocol === 'http:' && { allowInsecureHttp: true }),
       ...(redirectHosts.length > 0 && { redirectHosts }),
       transitMount,
@@ -80,8 +87,19 @@ function jwtAuth({ vault: { auth } }: Settings): JwtAuth {
     const { method, role, mount, audience, jwtFile } = auth
     return { method, role, mount, audience, ...(jwtFile !== undefined && { jwtFile }) }
   }
-  const message = `a Job can only log in as its ServiceAccount, and these settings log in by ${auth.method}`
-  throw new SecretManagerError('SM_CONFIG_INVALID', message, {
+  throw secret(`these settings log in by ${auth.method}`)
+}
+
+/** A manifest is for everybody to read. */
+function refuseSecrets({ vault: { transport } }: Settings): void {
+  const { clientCert, proxy = '' } = transport
+  if (clientCert) throw secret('these settings have a client certificate')
+  if (/^\w+:\/\/[^/]*@/.test(proxy)) throw secret('the proxy of these settings has credentials')
+}
+
+function secret(what: string): SecretManagerError {
+  const message = `${what}, and a Job can only be its ServiceAccount`
+  return new SecretManagerError('SM_CONFIG_INVALID', message, {
     hint: 'run doctor in the pod of the service: kubectl exec',
   })
 }

@@ -21,10 +21,14 @@ export const account: (world: World) => Promise<Account> = fact(async (world) =>
   return { namespace, name }
 })
 
-/** Asks whether who asks here may do something. @throws SM_K8S_* */
+/** Asks whether who asks here may do something. @throws {@link Missing} where even that may not be asked */
 export async function mayCaller(world: World, action: Action): Promise<boolean> {
   const client = await cluster(world)
-  return world.call((allowance) => mayI(client, allowance, action))
+  return world
+    .call((allowance) => mayI(client, allowance, action))
+    .catch((error: unknown) => {
+      throw deniedAs(error, 'create on selfsubjectaccessreviews (ClusterRole system:basic-user)')
+    })
 }
 
 /**
@@ -37,21 +41,27 @@ export async function mayUser(
   world: World,
   user: string,
   groups: readonly string[],
-  { verb, resource, group = '', namespace = '' }: Action,
+  { verb, resource: path, group = '', namespace = '' }: Action,
 ): Promise<boolean> {
   const client = await cluster(world)
-  const spec = { user, groups, resourceAttributes: { verb, resource, group, namespace } }
+  const [resource = '', subresource = ''] = path.split('/')
+  const resourceAttributes = { verb, group, resource, subresource, namespace }
+  const spec = { user, groups, resourceAttributes }
   const operation = { verb: 'create', resource: `${REVIEWS}.${GROUP}` } as const
   const body = { apiVersion: `${GROUP}/v1`, kind: 'SubjectAccessReview', spec }
-  const path = `/apis/${GROUP}/v1/${REVIEWS}`
-  try {
-    const request = { method: 'POST', path, headers: {}, body } as const
-    const { json } = await world.call((allowance) => client.request(allowance, operation, request))
-    return isRecord(json) && isRecord(json['status']) && json['status']['allowed'] === true
-  } catch (error) {
-    if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
-    throw new Missing('to run as the ServiceAccount (secretmanager doctor --print-job)')
-  }
+  const url = `/apis/${GROUP}/v1/${REVIEWS}`
+  const request = { method: 'POST', path: url, headers: {}, body } as const
+  const { json } = await world
+    .call((allowance) => client.request(allowance, operation, request))
+    .catch((error: unknown) => {
+      throw deniedAs(error, 'to run as the ServiceAccount (secretmanager doctor --print-job)')
+    })
+  return isRecord(json) && isRecord(json['status']) && json['status']['allowed'] === true
+}
+
+function deniedAs(error: unknown, needs: string): unknown {
+  const isDenied = isSecretManagerError(error) && error.code === 'SM_K8S_DENIED'
+  return isDenied ? new Missing(needs) : error
 }
 
 const GROUP = 'authorization.k8s.io'

@@ -44,6 +44,9 @@ export async function inspector(world: World): Promise<Session> {
   return world.core.connections.session
 }
 
+/** What Vault demands of who looks at a path. */
+type Capability = 'read' | 'list' | 'read and sudo'
+
 /**
  * Reads what stands at a path of Vault, as who looks at settings.
  *
@@ -53,7 +56,7 @@ export async function inspector(world: World): Promise<Session> {
 export async function look(
   world: World,
   path: string,
-  capability: 'read' | 'list' = 'read',
+  capability: Capability = 'read',
 ): Promise<VaultReply | undefined> {
   return lookAs(world, await inspector(world), path, capability)
 }
@@ -67,7 +70,7 @@ async function lookAs(
   world: World,
   session: Session,
   path: string,
-  capability: 'read' | 'list',
+  capability: Capability,
 ): Promise<VaultReply | undefined> {
   const { vault } = world.core.connections
   const query = capability === 'list' ? '?list=true' : ''
@@ -79,7 +82,7 @@ async function lookAs(
         .catch((error: unknown) => refusalOf(error)),
     ),
   )
-  if (reply === DENIED) throw new Missing(`${capability} on ${path} (or --as-operator)`)
+  if (reply === DENIED) throw new Missing(needed(world, capability, path))
   return reply && recordField(reply, 'data')
 }
 
@@ -91,8 +94,8 @@ function refusalOf(error: unknown): VaultReply | undefined {
 
 const DENIED: VaultReply = {}
 
-function mayRead(path: string): string {
-  return `read on ${path} (or --as-operator)`
+function needed({ operator }: World, capability: Capability, path: string): string {
+  return `${capability} on ${path}${operator ? '' : ' (or --as-operator)'}`
 }
 
 /** The settings of the login by ServiceAccount. @throws {@link Missing} with any other */
@@ -131,7 +134,7 @@ export const key: (world: World) => Promise<KeyFacts> = fact(async (world) => {
   return world
     .call((allowance) => keyring.facts(allowance, transitKey))
     .catch((error: unknown) => {
-      throw deniedAs(error, mayRead(`${mount}/keys/${transitKey}`))
+      throw deniedAs(error, needed(world, 'read', `${mount}/keys/${transitKey}`))
     })
 })
 

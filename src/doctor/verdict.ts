@@ -51,6 +51,11 @@ export function isFound({ outcome }: Verdict): boolean {
   return outcome === 'warning' || outcome === 'finding' || outcome === 'critical'
 }
 
+/** A text that somebody else chose, as one word of a command that is to be copied. */
+export function word(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+}
+
 /**
  * Ends a check for want of something: a permission, a setting, another check. What is wanted is its
  * message, and all there is to it.

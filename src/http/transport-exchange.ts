@@ -112,7 +112,10 @@ function collect(response: IncomingMessage): Promise<Uint8Array> {
       chunks.push(chunk)
     })
     response.on('error', reject)
-    response.on('close', () => reject(endedEarly(undefined)))
+    // Every answer closes: an error takes a stack, which only one that came too early is worth.
+    response.on('close', () => {
+      if (!response.readableEnded) reject(endedEarly(undefined))
+    })
     response.on('end', () => {
       if (response.complete) resolve(Buffer.concat(chunks, size))
       else reject(endedEarly(undefined))

@@ -189,8 +189,13 @@ async function isThere(servers: Servers, { cluster, manifest }: KubernetesWrite)
   return conflicts.length === 0 && changes.every(({ action }) => action === 'same')
 }
 
-/** The record comes last: without it the next run renews again, which is harmless. */
-async function renewReviewer(servers: Servers, write: ReviewerWrite): Promise<void> {
+/**
+ * Gives Vault a new token to review others by. The record comes last: without it the next run renews again,
+ * which is harmless.
+ *
+ * @throws {@link SecretManagerError} SM_K8S_*, SM_VAULT_*
+ */
+export async function renewReviewer(servers: Servers, write: ReviewerWrite): Promise<void> {
   const { cluster, mount, reviewer, fields, record, description } = write
   const { namespace, serviceAccount, expiresInMs } = reviewer
   const from = servers.runtime.wallClock()

@@ -1,7 +1,8 @@
 /** Compares the roles of auth mounts. */
 import { changed, verdict, type Note, type Verdict } from './change.ts'
 import { differing, textOf, textsOf } from './compare.ts'
-import { bindingOf, roleFields, type Fields, type RoleItem } from './plan.ts'
+import { bindingOf, roleFields } from './fields.ts'
+import type { Fields, RoleItem } from './plan.ts'
 
 /** Compares one role; policies that somebody else gave to it stay, and are said. */
 export function diffRole(item: RoleItem, there: Fields | undefined): Verdict {

@@ -5,15 +5,16 @@ import { differing, isSame, textOf } from './compare.ts'
 import { diffConfig, diffMethod } from './diff-auth.ts'
 import { diffRole } from './diff-role.ts'
 import { POLICY_MARK } from './names.ts'
-import { keyFields, type Fields, type KeyItem, type PolicyItem, type VaultItem } from './plan.ts'
+import { keyFields } from './fields.ts'
+import type { Fields, KeyItem, PolicyItem, VaultItem } from './plan.ts'
 
 /** What Vault was read to hold. */
 export interface VaultActual {
   /** Secrets engines and auth methods, by their mounts without slashes around them. */
   readonly engines: ReadonlyMap<string, Fields>
   readonly methods: ReadonlyMap<string, Fields>
-  /** Audited headers, by their names in lower case. */
-  readonly headers: ReadonlyMap<string, Fields>
+  /** Audited headers, by their names in lower case; absent where this server, or this namespace of it, has none. */
+  readonly headers: ReadonlyMap<string, Fields> | undefined
   /** What is at a path below `/v1/`; absent where there is nothing. */
   readonly at: ReadonlyMap<string, Fields>
 }
@@ -40,7 +41,7 @@ export function diffVault(item: VaultItem, actual: VaultActual, now: number): Ve
     case 'role':
       return diffRole(item, actual.at.get(pathOf(item)))
     case 'header':
-      return diffHeader(item.name, actual.headers.get(item.name.toLowerCase()))
+      return diffHeader(item.name, actual.headers)
   }
 }
 
@@ -149,8 +150,13 @@ function diffPolicy(item: PolicyItem, there: Fields | undefined): Verdict {
 
 const ADOPT = 'set adopt: true to keep it as it is, or name another'
 
-function diffHeader(name: string, there: Fields | undefined): Verdict {
+function diffHeader(name: string, headers: VaultActual['headers']): Verdict {
   const what = `audited header ${name}`
+  if (headers === undefined) {
+    const says = 'cannot be set here, only in the root namespace'
+    return verdict({ notes: [note(what, says, false)] })
+  }
+  const there = headers.get(name.toLowerCase())
   const body = { hmac: false }
   if (there !== undefined && isSame(false, there['hmac'])) return changed('vault', what, 'same')
   const path = `sys/config/auditing/request-headers/${name}`

@@ -1,7 +1,7 @@
 /** What a cluster tells of itself, for Vault to trust it by. */
 import { createPublicKey } from 'node:crypto'
 import type { ClusterSpec } from '../config/provision-file.ts'
-import { SecretManagerError, systemCode } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError, systemCode, withFacts } from '../errors.ts'
 import type { ClusterAccess } from '../kubernetes/access.ts'
 import { isRecord } from '../lib/record.ts'
 import type { Pem, Runtime } from '../runtime.ts'
@@ -40,7 +40,12 @@ function refusePod({ name, context }: ClusterSpec, { identity }: ClusterAccess):
   )
 }
 
-async function uidOf(calls: ClusterCalls): Promise<string> {
+/**
+ * The UID of kube-system: it lives as long as the cluster.
+ *
+ * @throws {@link SecretManagerError} SM_K8S_*
+ */
+export async function uidOf(calls: ClusterCalls): Promise<string> {
   const metadata = (await calls.get('Namespace', 'kube-system'))?.['metadata']
   const uid = isRecord(metadata) ? textOf(metadata['uid']) : ''
   if (/^[\w-]{1,64}$/.test(uid)) return uid
@@ -52,14 +57,20 @@ async function uidOf(calls: ClusterCalls): Promise<string> {
 
 /** @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery */
 async function trustOf(calls: ClusterCalls): Promise<Pick<ClusterFacts, 'issuer' | 'publicKeys'>> {
-  const [about, jwks] = await Promise.all([
-    calls.published('/.well-known/openid-configuration'),
-    calls.published('/openid/v1/jwks'),
-  ])
-  const issuer = textOf(about['issuer'])
+  const [about, jwks] = await Promise.all(
+    ['/.well-known/openid-configuration', '/openid/v1/jwks'].map((path) => calls.published(path)),
+  ).catch((error: unknown) => {
+    if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
+    throw withFacts(error, { hint: DISCOVERY })
+  })
+  const issuer = textOf(about?.['issuer'])
   if (issuer === '') throw badAnswer('/.well-known/openid-configuration has no issuer')
-  return { issuer, publicKeys: publicKeysOf(jwks) }
+  return { issuer, publicKeys: publicKeysOf(jwks ?? {}) }
 }
+
+const DISCOVERY =
+  'the role system:service-account-issuer-discovery allows it: kubectl create clusterrolebinding NAME ' +
+  '--clusterrole=system:service-account-issuer-discovery --user=YOU'
 
 function publicKeysOf({ keys }: Fields): readonly string[] {
   if (!Array.isArray(keys)) throw badAnswer('/openid/v1/jwks has no keys')

@@ -1,11 +1,10 @@
 /**
- * A new Vault: initialised once, its shares handed over once, and unsealed.
+ * A new Vault: initialised once, its keys handed over once, and unsealed.
  *
  * @see https://developer.hashicorp.com/vault/api-docs/system/init
  */
 import type { Core } from '../core.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
-import { isRecord } from '../lib/record.ts'
 import type { Runtime } from '../runtime.ts'
 import type { VaultReply, VaultRequest } from '../vault/client.ts'
 
@@ -17,71 +16,28 @@ export interface SealState {
   readonly type: string
 }
 
-/** How the key is shared out. */
-export interface Sharing {
-  /** How many people get a share, and how many of them are needed. */
-  readonly shares: number
-  readonly threshold: number
-  /** Public keys that the shares are encrypted with, one each, in base64; none: they are in clear. */
-  readonly pgpKeys: readonly string[]
-  /** The same for the root token. */
-  readonly rootPgpKey: string | undefined
-}
-
-/**
- * What is handed over, once: in the form that `vault operator init -format=json` has, so that what reads that reads this.
- * With a seal that opens by itself the shares are recovery shares: they do not unseal, they allow a new root token.
- */
-export interface InitKeys {
-  readonly unseal_keys_b64: readonly string[]
-  readonly unseal_keys_hex: readonly string[]
-  readonly unseal_shares: number
-  readonly unseal_threshold: number
-  readonly recovery_keys_b64: readonly string[]
-  readonly recovery_keys_hex: readonly string[]
-  readonly recovery_keys_shares: number
-  readonly recovery_keys_threshold: number
-  readonly root_token: string
+/** Whether people unseal it; else it has recovery shares, and opens by itself. */
+export function isShamir({ type }: SealState): boolean {
+  return type === 'shamir'
 }
 
 /** Asks for the state of the seal; anybody may. @throws {@link SecretManagerError} SM_VAULT_* */
-export async function sealState(
-  { calls, connections }: Core,
-  signal: AbortSignal,
-): Promise<SealState> {
-  const reply = await calls.run({ signal }, (allowance) =>
-    connections.vault.request(allowance, { method: 'GET', path: 'sys/seal-status' }),
-  )
+export async function sealState(core: Core, signal?: AbortSignal): Promise<SealState> {
+  const reply = await send(core, { method: 'GET', path: 'sys/seal-status' }, signal)
   const { type, initialized, sealed } = reply
   if (typeof type === 'string' && typeof initialized === 'boolean' && typeof sealed === 'boolean') {
     return { type, isInitialized: initialized, isSealed: sealed }
   }
-  throw badAnswer('sys/seal-status')
+  const message = 'the answer to sys/seal-status is not of the right form'
+  throw new SecretManagerError('SM_VAULT_BAD_RESPONSE', message)
 }
 
-/**
- * Initialises a Vault that is new. Sent once: a lost answer cannot be asked for again.
- *
- * @throws {@link SecretManagerError} SM_VAULT_REJECTED where it is initialised already or the sharing cannot be; SM_VAULT_*
- */
-export async function initialise(
-  core: Core,
-  { type }: SealState,
-  sharing: Sharing,
-  signal: AbortSignal,
-): Promise<InitKeys> {
-  const isShamir = type === 'shamir'
-  const { shares, threshold, pgpKeys, rootPgpKey } = sharing
-  const kind = isShamir ? 'secret' : 'recovery'
-  const pgp = isShamir ? 'pgp_keys' : 'recovery_pgp_keys'
-  const body = {
-    [`${kind}_shares`]: shares,
-    [`${kind}_threshold`]: threshold,
-    ...(pgpKeys.length > 0 && { [pgp]: pgpKeys }),
-    ...(rootPgpKey !== undefined && { root_token_pgp_key: rootPgpKey }),
-  }
-  const reply = await send(core, { method: 'POST', path: 'sys/init', body, once: true }, signal)
-  return keysIn(reply, isShamir, sharing)
+/** The refusal to initialise what is initialised. */
+export function initialised({ settings }: Core): SecretManagerError {
+  const message = `vault at ${settings.vault.url} is initialised already: nothing was changed`
+  return new SecretManagerError('SM_VAULT_REJECTED', message, {
+    hint: 'leave --init out, and log in with a token; where nobody has its keys, wipe its storage and begin again',
+  })
 }
 
 /** Gives one share; the threshold of them unseals. @throws {@link SecretManagerError} SM_VAULT_REJECTED, SM_VAULT_* */
@@ -94,8 +50,8 @@ const POLL_MS = 500
 /**
  * Waits until Vault is unsealed and has an active node.
  *
- * @param waitMs - the longest wait
- * @throws {@link SecretManagerError} SM_VAULT_SEALED after that
+ * @param waitMs - the longest wait, but for the last question under way
+ * @throws {@link SecretManagerError} SM_VAULT_SEALED after that; SM_ABORTED, and what Vault refuses with
  */
 export async function untilUnsealed(
   core: Core,
@@ -105,80 +61,68 @@ export async function untilUnsealed(
 ): Promise<void> {
   const until = runtime.now() + waitMs
   for (;;) {
-    if (await isActive(core, signal)) return
-    if (runtime.now() >= until) throw stillSealed(waitMs)
+    const state = await stateNow(core, signal)
+    if (state === 'active') return
+    if (runtime.now() >= until) throw notServing(core, state, waitMs)
     await runtime.sleep(POLL_MS, signal)
   }
 }
 
-/** Revokes the token that it is. @throws {@link SecretManagerError} SM_VAULT_* */
+/**
+ * Revokes the token that it is.
+ *
+ * @throws {@link SecretManagerError} SM_VAULT_DENIED where it is no token of this Vault; SM_VAULT_*
+ */
 export async function revoke(core: Core, token: string, signal: AbortSignal): Promise<void> {
-  await send(core, { method: 'POST', path: 'auth/token/revoke-self', token, body: {} }, signal)
+  try {
+    const path = 'auth/token/revoke-self'
+    await send(core, { method: 'POST', path, token, body: {} }, signal)
+  } catch (error) {
+    // Asked again after a lost answer: that it is not known any more is what was wanted.
+    const isGone = isSecretManagerError(error) && error.status === 403 && error.attempts > 1
+    if (!isGone) throw error
+  }
 }
 
-/** Sealed is no failure here: that is what is waited for. */
-async function isActive(core: Core, signal: AbortSignal): Promise<boolean> {
+type Waiting = 'sealed' | 'inactive' | 'away'
+
+/** Sealed, or away, is no failure here: that is what is waited for. */
+async function stateNow(core: Core, signal: AbortSignal): Promise<Waiting | 'active'> {
   try {
-    if ((await sealState(core, signal)).isSealed) return false
-    const reply = await send(core, { method: 'GET', path: 'sys/leader' }, signal)
-    return reply['ha_enabled'] !== true || reply['leader_address'] !== ''
+    if ((await sealState(core, signal)).isSealed) return 'sealed'
+    const leader = await send(core, { method: 'GET', path: 'sys/leader' }, signal)
+    return isActive(leader, core.settings.vault.url) ? 'active' : 'inactive'
   } catch (error) {
-    if (isSecretManagerError(error) && error.retryable) return false
+    if (isSecretManagerError(error) && error.retryable) return 'away'
     throw error
   }
+}
+
+/** A node names itself as the leader before it serves as one. */
+function isActive({ ha_enabled, is_self, leader_address }: VaultReply, url: string): boolean {
+  if (ha_enabled !== true || is_self === false) return true
+  return typeof leader_address === 'string' && leader_address !== '' && leader_address !== url
+}
+
+function notServing({ settings }: Core, state: Waiting, waitMs: number): SecretManagerError {
+  const after = `after ${Math.round(waitMs / 1000)} s`
+  const what = WAITED_FOR[state]
+  const message = `vault at ${settings.vault.url} is initialised, its keys are written, and it ${what} ${after}`
+  return new SecretManagerError('SM_VAULT_SEALED', message, {
+    hint: "with shares: vault operator unseal; with a seal that opens by itself: Vault's log says why it does not. Then go on without --init",
+  })
+}
+
+const WAITED_FOR: Readonly<Record<Waiting, string>> = {
+  sealed: 'is still sealed',
+  inactive: 'has no active node',
+  away: 'does not answer',
 }
 
 function send(
   { calls, connections }: Core,
   request: VaultRequest,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<VaultReply> {
   return calls.run({ signal }, (allowance) => connections.vault.request(allowance, request))
-}
-
-function keysIn(reply: VaultReply, isShamir: boolean, { shares, threshold }: Sharing): InitKeys {
-  const found = isRecord(reply) ? reply : {}
-  const { root_token: token } = found
-  const [hex, base64] = isShamir
-    ? ['keys', 'keys_base64']
-    : ['recovery_keys', 'recovery_keys_base64']
-  const inHex = textsIn(found[hex])
-  const inBase64 = textsIn(found[base64])
-  if (typeof token !== 'string' || inBase64?.length !== shares || inHex?.length !== shares) {
-    throw badAnswer('sys/init')
-  }
-  const [mine, none] = [
-    { b64: inBase64, hex: inHex, shares, threshold },
-    { b64: [], hex: [], shares: 0, threshold: 0 },
-  ]
-  const [unseal, recovery] = isShamir ? [mine, none] : [none, mine]
-  return {
-    unseal_keys_b64: unseal.b64,
-    unseal_keys_hex: unseal.hex,
-    unseal_shares: unseal.shares,
-    unseal_threshold: unseal.threshold,
-    recovery_keys_b64: recovery.b64,
-    recovery_keys_hex: recovery.hex,
-    recovery_keys_shares: recovery.shares,
-    recovery_keys_threshold: recovery.threshold,
-    root_token: token,
-  }
-}
-
-function textsIn(value: unknown): readonly string[] | undefined {
-  if (!Array.isArray(value)) return undefined
-  const texts = value.filter((each) => typeof each === 'string')
-  return texts.length === value.length ? texts : undefined
-}
-
-function badAnswer(path: string): SecretManagerError {
-  const message = `the answer to ${path} is not of the right form`
-  return new SecretManagerError('SM_VAULT_BAD_RESPONSE', message)
-}
-
-function stillSealed(waitMs: number): SecretManagerError {
-  const message = `vault is initialised and still sealed after ${Math.round(waitMs / 1000)} s`
-  return new SecretManagerError('SM_VAULT_SEALED', message, {
-    hint: "with shares: vault operator unseal; with a seal that opens by itself: look at Vault's log",
-  })
 }

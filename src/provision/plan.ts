@@ -4,6 +4,7 @@ import { CORRELATION_HEADER, JOBS, keysOf } from './names.ts'
 import { policyText } from './policies.ts'
 import { manifestsOf, type Manifest } from './rbac.ts'
 import type { MountRecord } from './record.ts'
+import { renewedIn, renewerPolicy, renewerRole } from './renewal.ts'
 
 /** What must be known of a cluster to let Vault trust it. */
 export interface ClusterFacts {
@@ -108,14 +109,35 @@ export function planOf(file: ProvisionFile, facts: ReadonlyMap<string, ClusterFa
     { kind: 'upsert', mount, adopt: apps.some(({ adopt }) => adopt) },
     ...keyItems(file),
     ...apps.flatMap((app) => policyItems(app, mount)),
+    ...used.flatMap((cluster) => renewerItems(cluster, facts).filter(isPolicy)),
     ...trusted,
     ...used.flatMap((cluster) => appsIn(apps, cluster.name).flatMap((app) => roles(app, cluster))),
-    { kind: 'header', name: CORRELATION_HEADER },
+    ...used.flatMap((cluster) => renewerItems(cluster, facts).filter((item) => !isPolicy(item))),
+    ...headerItems(file),
   ]
   return {
     vault: apps.length === 0 ? [] : vault,
     clusters: new Map(used.map((cluster) => [cluster.name, manifestsOf(file, cluster)])),
   }
+}
+
+function isPolicy({ kind }: VaultItem): boolean {
+  return kind === 'policy'
+}
+
+function renewerItems(
+  cluster: ClusterSpec,
+  facts: ReadonlyMap<string, ClusterFacts>,
+): readonly VaultItem[] {
+  const known = facts.get(cluster.name)
+  const renewed = renewedIn(cluster)
+  if (known === undefined || renewed === undefined) return []
+  const config = reviewConfig(cluster, known)
+  return [renewerPolicy(cluster, config), renewerRole(cluster, renewed)]
+}
+
+function headerItems({ auditCorrelationId }: ProvisionFile): readonly VaultItem[] {
+  return auditCorrelationId ? [{ kind: 'header', name: CORRELATION_HEADER }] : []
 }
 
 function appsIn(apps: readonly AppSpec[], cluster: string): readonly AppSpec[] {
@@ -181,54 +203,4 @@ function roles(app: AppSpec, cluster: ClusterSpec): readonly RoleItem[] {
     const who = { namespace, serviceAccount, audience }
     return [{ kind: 'role', mount, type, name, policy, ...who, adopt }]
   })
-}
-
-/** Seconds that a token lives: one read needs no more. */
-const TOKEN_SECONDS = 10
-
-/**
- * The settings of a role: one ServiceAccount of one namespace, for tokens that nobody can renew.
- *
- * @see https://developer.hashicorp.com/vault/api-docs/auth/jwt#create-update-role
- * @see https://developer.hashicorp.com/vault/api-docs/auth/kubernetes#create-update-role
- */
-export function roleFields(item: RoleItem): Fields {
-  return { ...bindingOf(item), ...tokenFields(item) }
-}
-
-/** Whom a role lets in. */
-export function bindingOf({ type, namespace, serviceAccount, audience }: RoleItem): Fields {
-  if (type === 'jwt') {
-    return {
-      role_type: 'jwt',
-      user_claim: 'sub',
-      bound_subject: `system:serviceaccount:${namespace}:${serviceAccount}`,
-      bound_audiences: [audience],
-    }
-  }
-  return {
-    bound_service_account_names: [serviceAccount],
-    bound_service_account_namespaces: [namespace],
-    audience,
-  }
-}
-
-function tokenFields({ policy }: RoleItem): Fields {
-  return {
-    token_policies: [policy],
-    token_ttl: TOKEN_SECONDS,
-    token_type: 'batch',
-    token_no_default_policy: true,
-  }
-}
-
-/** A new key: it never leaves Vault, and each document has a key of its own derived from it. */
-export function keyFields({ autoRotateSeconds }: KeyItem): Fields {
-  return {
-    type: 'aes256-gcm96',
-    derived: true,
-    exportable: false,
-    allow_plaintext_backup: false,
-    ...(autoRotateSeconds === undefined ? {} : { auto_rotate_period: `${autoRotateSeconds}s` }),
-  }
 }

@@ -6,6 +6,7 @@
 import type { Definition } from '../config/definition.ts'
 import type { AccessSpec, AppSpec, ClusterSpec, ProvisionFile } from '../config/provision-file.ts'
 import { journalName } from '../rotation/journal.ts'
+import { renewedIn, renewerName } from './renewal.ts'
 import { JOBS, keysOf, LABELS, rbacName, reviewerName, type Job } from './names.ts'
 
 /** A kind of object that provision makes. */
@@ -58,6 +59,7 @@ export function manifestsOf(file: ProvisionFile, cluster: ClusterSpec): readonly
     ...(cluster.createNamespaces ? namespacesOf(apps).map(namespaceManifest) : []),
     ...apps.flatMap((app) => manifestsOfApp(app, file.transitMount)),
     ...reviewerManifests(cluster),
+    ...renewerManifests(cluster),
   ]
   // Apps may share a ServiceAccount.
   return [...new Map(all.map((one) => [identityOf(one), one])).values()]
@@ -169,8 +171,8 @@ function grant(
   name: string,
   namespace: string,
   rules: readonly Rule[],
-  app: AppSpec,
-  { serviceAccount }: AccessSpec,
+  app: Pick<AppSpec, 'namespace'>,
+  { serviceAccount }: Pick<AccessSpec, 'serviceAccount'>,
 ): readonly Manifest[] {
   const metadata = { name, namespace, labels: LABELS }
   const subject: Subject = {
@@ -182,6 +184,24 @@ function grant(
   return [
     { apiVersion: `${RBAC}/v1`, kind: 'Role', metadata, rules },
     { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', metadata, roleRef, subjects: [subject] },
+  ]
+}
+
+/** It may request tokens for the reviewer, and see which cluster it is in. */
+function renewerManifests(cluster: ClusterSpec): readonly Manifest[] {
+  const renewed = renewedIn(cluster)
+  if (renewed === undefined) return []
+  const { namespace, serviceAccount } = renewed
+  const name = renewerName(cluster.mount)
+  const token = ruleFor('serviceaccounts/token', ['create'], [serviceAccount])
+  const home = ruleFor('namespaces', ['get'], ['kube-system'])
+  const places = { 'kube-system': [home], [namespace]: [token] }
+  if (namespace === 'kube-system') places[namespace] = [token, home]
+  return [
+    accountManifest(name, namespace),
+    ...Object.entries(places).flatMap(([place, rules]) =>
+      grant(name, place, rules, { namespace }, { serviceAccount: name }),
+    ),
   ]
 }
 

@@ -14,8 +14,13 @@ import type { VaultCalls } from './vault-calls.ts'
 /** Requests under way at each server. */
 const AT_ONCE = 8
 
-/** Lists that hold more than one thing of a plan. */
-export const LISTS = ['sys/mounts', 'sys/auth', 'sys/config/auditing/request-headers'] as const
+const HEADERS = 'sys/config/auditing/request-headers'
+
+/** The lists that hold more than one thing of a plan. */
+export function listPaths(items: readonly VaultItem[]): readonly string[] {
+  const hasHeaders = items.some(({ kind }) => kind === 'header')
+  return ['sys/mounts', 'sys/auth', ...(hasHeaders ? [HEADERS] : [])]
+}
 
 /** Reads everything that {@link Plan} names. @throws {@link SecretManagerError} SM_VAULT_*, SM_K8S_* */
 export async function readActual(plan: Plan, servers: Servers): Promise<Actual> {
@@ -40,14 +45,28 @@ export function readPaths(items: readonly VaultItem[]): readonly string[] {
 
 async function readVault(items: readonly VaultItem[], calls: VaultCalls): Promise<VaultActual> {
   const paths = readPaths(items)
-  const all = await inParallel([...LISTS, ...paths], AT_ONCE, (path) => calls.read(path))
-  const [engines = {}, methods = {}, audited = {}, ...rest] = all
-  const found = paths.map((path, at) => [path, rest[at]] as const)
+  const lists = listPaths(items)
+  const all = await inParallel([...lists, ...paths], AT_ONCE, async (path) => {
+    const there = path === HEADERS ? await readHeaders(calls) : await calls.read(path)
+    return [path, there] as const
+  })
+  const found = new Map(all.filter((one): one is readonly [string, Fields] => one[1] !== undefined))
+  const audited = found.get(HEADERS)
   return {
-    engines: mountsOf(engines),
-    methods: mountsOf(methods),
-    headers: headersOf(audited),
-    at: new Map(found.filter((one): one is readonly [string, Fields] => one[1] !== undefined)),
+    engines: mountsOf(found.get('sys/mounts') ?? {}),
+    methods: mountsOf(found.get('sys/auth') ?? {}),
+    headers: audited && headersOf(audited),
+    at: found,
+  }
+}
+
+/** In a namespace below the root there is no such list, and Vault says so by a 400. */
+async function readHeaders(calls: VaultCalls): Promise<Fields | undefined> {
+  try {
+    return (await calls.read(HEADERS)) ?? {}
+  } catch (error) {
+    if (isSecretManagerError(error) && error.code === 'SM_VAULT_REJECTED') return undefined
+    throw error
   }
 }
 

@@ -4,7 +4,7 @@ import type { Action } from '../kubernetes/access-review.ts'
 import type { Change, VaultWrite, Write } from './change.ts'
 import { actionFor, type ClusterCalls } from './cluster-calls.ts'
 import type { Plan } from './plan.ts'
-import { LISTS, readPaths } from './read.ts'
+import { listPaths, readPaths } from './read.ts'
 import type { Servers } from './servers.ts'
 import type { VaultCalls } from './vault-calls.ts'
 
@@ -16,7 +16,7 @@ export interface Need {
 
 /** The reads of a plan. */
 export function readNeeds({ vault }: Plan): readonly Need[] {
-  const lists = LISTS.map((path) => ({
+  const lists = listPaths(vault).map((path) => ({
     path,
     // Vault lets nobody look at its auditing without sudo.
     capabilities: path.startsWith('sys/config/auditing') ? ['read', 'sudo'] : ['read'],

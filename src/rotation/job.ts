@@ -53,6 +53,8 @@ export class KeyJob {
   async preflight(changes: readonly Change[], signal: AbortSignal): Promise<void> {
     const { sites, isCompat } = this.#parts
     await this.refuseMissing([...changes, isCompat ? 'compat' : 'rewrap'], signal)
+    const { type } = await this.facts(signal)
+    if (!SYMMETRIC.test(type)) throw unfit(this.journal.key, type)
     // A rewrap alone tells what it may not do object by object, and has done the rest.
     if (changes.length === 0) return
     const missing = [...(await this.journal.missingRights(signal))]
@@ -119,6 +121,16 @@ export class KeyJob {
       recryptTo: (latest) => this.recryptTo(latest),
     }
   }
+}
+
+/** The types of keys that documents are encrypted with: others know no batches, or do not encrypt. */
+const SYMMETRIC = /^(?:aes|x?chacha20)/
+
+function unfit({ mount, transitKey }: KeyName, type: string): SecretManagerError {
+  const message = `nothing was changed: ${mount}/keys/${transitKey} is of type ${type}, under which there are no documents of ours`
+  return new SecretManagerError('SM_CONFIG_INVALID', message, {
+    hint: 'name a key of type aes256-gcm96, aes128-gcm96 or chacha20-poly1305: vault list transit/keys',
+  })
 }
 
 function deniedByCluster(missing: readonly string[]): SecretManagerError {

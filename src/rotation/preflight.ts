@@ -65,12 +65,14 @@ export async function refuseMissingRights(
     const has = granted?.get(path)
     return has !== undefined && !has.has(capability) && !has.has('root')
   })
-  if (missing.length > 0) throw denied(missing)
+  // Who raises minima has no --compat.
+  const isRetiring = needs.some(({ parameters }) => parameters !== undefined)
+  if (missing.length > 0) throw denied(missing, isRetiring)
 }
 
-function denied(missing: readonly Need[]): SecretManagerError {
+function denied(missing: readonly Need[], isRetiring: boolean): SecretManagerError {
   const problems = missing.map(stanzaOf)
-  const asksRewrap = missing.some(({ path }) => path.includes('/rewrap/'))
+  const asksRewrap = !isRetiring && missing.some(({ path }) => path.includes('/rewrap/'))
   const message = `nothing was changed: the policies of this login do not have ${problems.join('; ')}`
   return new SecretManagerError('SM_VAULT_DENIED', message, {
     hint: `add that to its policy: vault policy write; ${asksRewrap ? COMPAT : ASK}`,

@@ -55,6 +55,8 @@ export interface RetirementResult {
 
 /** An inventory that is older is none. */
 const FRESH_MS = 24 * 3600 * 1000
+/** How much the clocks of two hosts may differ. */
+const SKEW_MS = 600 * 1000
 
 /**
  * Retires the old versions of a key.
@@ -197,9 +199,12 @@ function reasonsAgainst(stocks: readonly Stock[], { to, now, journal }: Known): 
 
 function agedReason({ site, at }: Stock, now: number): readonly string[] {
   const age = now - Date.parse(at)
+  const mend = 'name it in --inventory, or --forget it'
+  // A time that is none, or that clocks cannot differ by.
+  if (!(age > -SKEW_MS)) return [`it is not known when ${site} was looked at: ${mend}`]
   if (age <= FRESH_MS) return []
   const hours = Math.floor(age / 3_600_000)
-  return [`${site} was not looked at for ${hours} hours: name it in --inventory, or --forget it`]
+  return [`${site} was not looked at for ${hours} hours: ${mend}`]
 }
 
 function reasonsOf({ site, isComplete, oldest }: Stock, to: number): readonly string[] {

@@ -7,7 +7,7 @@ import { inParallel } from '../lib/in-parallel.ts'
 import { contextOf } from '../sealed/binding.ts'
 import { answered, unasked, unwritten, type Mode, type Outcome } from './outcome.ts'
 import type { Recrypt } from './recrypt.ts'
-import type { FoundObject, Page, Site, StoredDocument } from './site.ts'
+import type { FoundObject, Page, Site, Stored, StoredDocument } from './site.ts'
 
 /** One line of the report. */
 export interface Entry {
@@ -144,14 +144,24 @@ class Run {
     tries: number,
   ): Promise<void> {
     const documents = [...texts.keys()]
+    const stored = await this.#stored(object, texts)
+    if (isSecretManagerError(stored)) {
+      return this.#sayAll(object, documents, { state: 'failed', error: stored })
+    }
+    if (!stored.isWritten) return this.#overtaken(object, documents, stored.now, tries)
+    this.#sayAll(object, documents, { state: 'rewrapped', to: this.#parts.latest })
+  }
+
+  async #stored(
+    object: FoundObject,
+    texts: ReadonlyMap<StoredDocument, string>,
+  ): Promise<Stored | SecretManagerError> {
     try {
       const byKey = new Map([...texts].map(([{ place }, text]) => [place.dataKey, text]))
-      const stored = await object.store(byKey, this.#signal)
-      if (!stored.isWritten) return await this.#overtaken(object, documents, stored.now, tries)
-      this.#sayAll(object, documents, { state: 'rewrapped', to: this.#parts.latest })
+      return await object.store(byKey, this.#signal)
     } catch (error) {
       if (!isSecretManagerError(error) || this.#signal.aborted) throw error
-      this.#sayAll(object, documents, { state: 'failed', error })
+      return error
     }
   }
 
@@ -163,14 +173,17 @@ class Run {
     tries: number,
   ): Promise<void> {
     const { latest } = this.#parts
-    const isBehind = ({ keyVersion }: StoredDocument): boolean => keyVersion < latest
-    const find = ({ place }: StoredDocument): StoredDocument | undefined =>
-      now?.documents.find((each) => each.place.dataKey === place.dataKey && isBehind(each))
-    const behind = documents.flatMap((each) => find(each) ?? [])
-    if (behind.length > 0 && tries === MOST_TRIES) throw contended(before)
-    const settled = documents.filter((each) => find(each) === undefined)
-    this.#sayAll(before, settled, { state: 'overtaken' })
+    const behind: StoredDocument[] = []
+    for (const document of documents) {
+      const { dataKey } = document.place
+      const same = now?.documents.find(({ place }) => place.dataKey === dataKey)
+      if (same && same.keyVersion < latest) behind.push(same)
+      else this.#say(before, document, leftTo(now, dataKey))
+    }
     if (now === undefined || behind.length === 0) return
+    if (tries === MOST_TRIES) {
+      return this.#sayAll(now, behind, { state: 'failed', error: contended(before) })
+    }
     const job = { object: now, documents: behind }
     await this.#perform(job, await this.#ask([job]), tries + 1)
   }
@@ -183,6 +196,12 @@ class Run {
     const { dataKey } = document.place
     this.#parts.onEntry({ site: this.#site.name, object, dataKey, document, outcome })
   }
+}
+
+/** What became of an entry that somebody else wrote, or took away. */
+function leftTo(now: FoundObject | undefined, dataKey: string): Outcome {
+  const problem = now?.problems.find((each) => each.dataKey === dataKey)
+  return problem ? { state: 'failed', error: problem.error } : { state: 'overtaken' }
 }
 
 function contended({ name }: FoundObject): SecretManagerError {

@@ -159,8 +159,8 @@ class RotationRun {
     if (signal.aborted) throw answer
     const now = await latest(signal)
     if (now > from) return this.#rotated(from, now)
-    // Refused: nothing is under way any more. A gateway's 5xx does not say that.
-    if (answer.status !== undefined && answer.status < 500) await this.#takeBack(before)
+    // Nothing is under way any more.
+    if (isRefusal(answer)) await this.#takeBack(before)
     throw answer
   }
 
@@ -236,6 +236,11 @@ class RotationRun {
     const now: Journal = { ...before, ...changes, run: this.#run }
     this.#state = await store.write(now, this.#state, this.#options.signal)
   }
+}
+
+/** A gateway's 5xx does not say that nothing was done, nor does half an answer. */
+function isRefusal({ status = 0 }: SecretManagerError): boolean {
+  return status >= 400 && status < 500
 }
 
 function late(): SecretManagerError {

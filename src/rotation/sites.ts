@@ -81,15 +81,19 @@ export class Clusters {
     { clusters, apps }: ProvisionFile,
     signal: AbortSignal,
   ): Promise<readonly ClusterSite[]> {
-    const own = await this.namespace(signal)
-    return clusters.flatMap((cluster) => {
+    const ours = clusters.flatMap((cluster) => {
       const named = [...cluster.secrets, ...secretsOf(cluster, apps)]
-      const ours = named.filter(({ transitKey }) => transitKey === key.transitKey)
-      const definitions = ours.map((each) => within(own, each))
+      const definitions = named.filter(({ transitKey }) => transitKey === key.transitKey)
       const { scan } = cluster
-      if (definitions.length === 0 && scan !== true && scan.length === 0) return []
-      return [this.#site(key, { ...cluster, definitions })]
+      const isEmpty = definitions.length === 0 && scan !== true && scan.length === 0
+      return isEmpty ? [] : [{ cluster, definitions }]
     })
+    // An inventory of files alone needs no cluster, and so no namespace.
+    if (ours.length === 0) return []
+    const own = await this.namespace(signal)
+    return ours.map(({ cluster, definitions }) =>
+      this.#site(key, { ...cluster, definitions: definitions.map((each) => within(own, each)) }),
+    )
   }
 
   close(): void {

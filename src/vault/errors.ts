@@ -168,6 +168,8 @@ const KNOWN = [
   'minimum available version cannot be greater than minmum encryption version',
   'minimum available version cannot be greater than minimum decryption version',
   'minimum available version should be positive',
+  // sys/init
+  'is already initialized',
   // sys/wrapping
   'wrapping token is not valid or does not exist',
   'connection refused',

@@ -105,18 +105,54 @@ test('nothing is written: not a key, not a login of the operator', async () => {
   )
 })
 
-test('a person with a kubeconfig: the ServiceAccount is asked about', async () => {
-  const world = await soundWorld()
-  const kubeconfig = JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, undefined, world.plan))
-  const files = { '/kubeconfig': kubeconfig }
-  const person = withFiles({ ...world.runtime, env: () => undefined }, files, {})
-  const flags = ['--kubeconfig', '/kubeconfig', '--service-account', 'app']
-  const { code, stdout } = await run([...APP, ...flags], {
-    runtime: { ...person, env: () => undefined },
+describe('a person with a kubeconfig, who may do everything', () => {
+  test('asks about the ServiceAccount, which may not', async () => {
+    const world = await soundWorld()
+    const { code, stdout } = await examine(world)
+    expect(stdout).toMatch(/^ok +kubernetes\.authorizer +RBAC is on$/m)
+    expect(stdout).toMatch(/^ok +rbac\.list +system:serviceaccount:app:app may read no Secrets/m)
+    expect(stdout).toMatch(
+      /^ok +rbac\.others +system:serviceaccount:app:app may mint tokens of no/m,
+    )
+    expect(code).toBe(0)
   })
-  expect(stdout).toMatch(/^ok +kubernetes\.authorizer +RBAC is on$/m)
-  expect(stdout).toMatch(/^ok +rbac\.list +system:serviceaccount:app:app may not list/m)
-  expect(code).toBe(0)
+
+  test('asks about the ServiceAccount, which may too much', async () => {
+    const world = await soundWorld()
+    const resources = ['secrets', 'serviceaccounts/token']
+    await grant(world, [{ apiGroups: [''], resources, verbs: ['get', 'create'] }])
+    const { code, stdout } = await examine(world)
+    expect(stdout).toMatch(
+      /^warning +rbac\.list +system:serviceaccount:app:app may get every Secret/m,
+    )
+    expect(stdout).toMatch(
+      /^warning +rbac\.others +system:serviceaccount:app:app may mint tokens of/m,
+    )
+    expect(code).toBe(8)
+  })
+
+  function examine(world: CliWorld) {
+    const kubeconfig = JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, undefined, world.plan))
+    const runtime = withFiles(world.runtime, { '/kubeconfig': kubeconfig })
+    const flags = ['--kubeconfig', '/kubeconfig', '--service-account', 'app']
+    return run([...APP, ...flags], { runtime: { ...runtime, env: () => undefined } })
+  }
+
+  async function grant({ stack, plan }: CliWorld, rules: readonly object[]): Promise<void> {
+    const apiGroup = 'rbac.authorization.k8s.io'
+    const create = async (kind: string, more: object): Promise<void> => {
+      const path = `/apis/${apiGroup}/v1/${kind.toLowerCase()}s`
+      const metadata = { name: 'wide' }
+      const body = { apiVersion: `${apiGroup}/v1`, kind, metadata, ...more }
+      const answer = await stack.kubernetesWire('POST', path, { token: plan.adminToken, body })
+      expect(answer.status).toBe(201)
+    }
+    await create('ClusterRole', { rules })
+    await create('ClusterRoleBinding', {
+      roleRef: { apiGroup, kind: 'ClusterRole', name: 'wide' },
+      subjects: [{ kind: 'ServiceAccount', namespace: 'app', name: 'app' }],
+    })
+  }
 })
 
 describe('access', () => {
@@ -159,6 +195,22 @@ ServiceAccount ops/bot:
       accounts: [{ account: 'app/app' }],
       authorizer: { outcome: 'ok' },
     })
+  })
+
+  test('hostile names in roles lead nowhere: no request but those for names', async () => {
+    const world = await soundWorld()
+    await role(world, 'hostile', {
+      token_policies: ['app', '../../sys/seal', 'a/../../b'],
+      bound_service_account_namespaces: ['../../../api/v1/secrets', 'x?watch=1'],
+      bound_service_account_names: ['../token'],
+    })
+    const { code, stdout } = await run([...ACCESS, '--as-operator'], {
+      runtime: asKubernetesAdmin(world),
+    })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/not checked: the ServiceAccounts that .*\.\.\/\.\.\/\.\.\/api/)
+    const foreign = world.requests.filter((request) => /\.\.|seal|token$|v1\/secrets/.test(request))
+    expect(foreign).toEqual([])
   })
 
   test('without the rights to look, what would be needed', async () => {

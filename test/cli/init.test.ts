@@ -7,12 +7,12 @@ import type { Input } from '../../src/cli/input.ts'
 import { loadConfig, loadDefinition } from '../../src/config/load.ts'
 import { loadProvisionFile } from '../../src/config/provision-file.ts'
 import { parseConfig } from '../../src/config/schema.ts'
-import { systemRuntime } from '../../src/runtime.ts'
+import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import { createTransport } from '../../src/http/transport.ts'
 import { given, runWith } from './authoring-world.ts'
 import type { Ran } from './world.ts'
 
-const runtime = {
+const runtime: Runtime = {
   ...systemRuntime((options) => createTransport(options, runtime)),
   env: () => undefined,
 }

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
+import { requestToken } from '../../src/dev/operator.ts'
+import { podRuntime } from '../../src/dev/pod.ts'
 import { createStack, KUBERNETES_ORIGIN, VAULT_ORIGIN, type Stack } from '../../src/dev/stack.ts'
 import { inProcessTransport, type Handler } from '../../src/dev/transport.ts'
 import { systemRuntime, type Runtime } from '../../src/runtime.ts'
@@ -16,6 +18,8 @@ apps:
     namespace: prod
     secrets: [{ secretName: app }]
 `
+
+const CA = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
 
 let stack: Stack
 let runtime: Runtime
@@ -218,6 +222,106 @@ describe('secretmanager provision', () => {
     const config = `vault: { url: '${VAULT_ORIGIN}', auth: { method: jwt, role: app } }`
     runtime = withFiles(runtime, { '/c.yaml': config })
     expect((await provision('--config', '/c.yaml', '--no-prove')).code).toBe(0)
+  })
+
+  test('two names for one cluster are refused', async () => {
+    const clusters = '[{ name: a, context: dev }, { name: b, context: dev }]'
+    const apps = FILE.slice(FILE.indexOf('apps:'))
+    runtime = withFiles(runtime, { '/p.yaml': `clusters: ${clusters}\n${apps}` })
+    const { code, stderr } = await provision()
+    expect(code).toBe(2)
+    expect(stderr).toContain('b and a lead to the same cluster: check clusters[].context')
+    expect(writes()).toEqual([])
+  })
+
+  test('in a pod no context is followed', async () => {
+    const apps = FILE.slice(FILE.indexOf('apps:'))
+    runtime = withFiles(
+      podRuntime(runtime, {
+        apiServer: KUBERNETES_ORIGIN,
+        namespace: 'default',
+        token: await podToken(),
+      }),
+      { '/p.yaml': `clusters: [{ context: dev }]\n${apps}` },
+      { VAULT_ADDR: VAULT_ORIGIN, VAULT_TOKEN: stack.servers.rootToken },
+    )
+    const { code, stderr } = await provision()
+    expect(code).toBe(2)
+    expect(stderr).toContain('in a pod no kubeconfig is read')
+    expect(writes()).toEqual([])
+  })
+
+  test('who may not write in the cluster is told of all of it, before any write', async () => {
+    runtime = withFiles(
+      podRuntime(runtime, {
+        apiServer: KUBERNETES_ORIGIN,
+        namespace: 'default',
+        token: await podToken(),
+      }),
+      { '/p.yaml': FILE },
+      { VAULT_ADDR: VAULT_ORIGIN, VAULT_TOKEN: stack.servers.rootToken },
+    )
+    const { code, stderr } = await provision()
+    expect(code).toBe(3)
+    expect(stderr).toContain('cluster default: create roles in namespace prod')
+    expect(stderr).toContain('cluster default: create serviceaccounts in namespace prod')
+    expect(stderr).toContain('cluster default: create namespaces')
+    expect(writes()).toEqual([])
+  })
+
+  /** Of a ServiceAccount that may look at everything provision looks at, and write nothing. */
+  async function podToken(): Promise<string> {
+    const { adminToken: token } = stack.servers
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const group = 'rbac.authorization.k8s.io'
+    const post = (path: string, body: object): Promise<unknown> =>
+      stack.kubernetesWire('POST', path, { token, body })
+    await post('/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'looker' } })
+    await post(`${rbac}/clusterroles`, {
+      metadata: { name: 'looker' },
+      rules: [
+        {
+          apiGroups: ['', group],
+          resources: ['namespaces', 'serviceaccounts', 'roles', 'rolebindings'],
+          verbs: ['get'],
+        },
+      ],
+    })
+    await post(`${rbac}/clusterrolebindings`, {
+      metadata: { name: 'looker' },
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name: 'looker' },
+      subjects: [{ kind: 'ServiceAccount', name: 'looker', namespace: 'default' }],
+    })
+    return requestToken(stack.kubernetesWire, {
+      adminToken: token,
+      namespace: 'default',
+      serviceAccount: 'looker',
+    })
+  }
+
+  test('--renew-reviewer has nothing to do where there is none', async () => {
+    await provision('--no-prove')
+    const { code, stderr } = await provision('--renew-reviewer')
+    expect(code).toBe(2)
+    expect(stderr).toContain('no auth mount of the file has a reviewer of this cluster')
+    expect((await provision('--renew-reviewer', '--destroy')).code).toBe(2)
+  })
+
+  test('--renew-reviewer leaves alone what is new', async () => {
+    const file = FILE.replace('createNamespaces: true', 'createNamespaces: true, auth: kubernetes')
+    const kubeconfig = kubeconfigOf(KUBERNETES_ORIGIN, CA, {
+      ...stack.servers,
+      namespace: 'default',
+    })
+    runtime = withFiles(runtime, {
+      '/p.yaml': file.replace('- create', '- { create').replace('kubernetes', 'kubernetes }'),
+      '/kubeconfig': JSON.stringify(kubeconfig),
+    })
+    expect((await provision()).code).toBe(0)
+    requests = []
+    const { code, stderr } = await provision('--renew-reviewer')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'nothing to do, 1 as they should be\n' })
+    expect(writes()).toEqual([])
   })
 
   describe('--destroy', () => {

@@ -14,6 +14,7 @@ describe('parseProvisionFile', () => {
   test('fills in every default', () => {
     expect(parse({ apps: [{ ...APP, secrets: [{ secretName: 'app' }] }] })).toEqual({
       transitMount: 'transit',
+      auditCorrelationId: true,
       clusters: [
         {
           name: 'default',
@@ -188,6 +189,16 @@ describe('parseProvisionFile', () => {
       'a reviewer with public keys',
       cluster({ reviewer: true }),
       'clusters[0].reviewer has a meaning with auth: kubernetes alone',
+    ],
+    [
+      'an image that is none',
+      cluster({ auth: 'kubernetes', reviewer: { renew: { image: 'a b' } } }),
+      'clusters[0].reviewer.renew.image must be the name of an image',
+    ],
+    [
+      'a schedule that is none',
+      cluster({ auth: 'kubernetes', reviewer: { renew: { image: 'a', schedule: 'weekly' } } }),
+      'clusters[0].reviewer.renew.schedule must be a schedule of cron',
     ],
     [
       'a server in clear',

@@ -205,13 +205,13 @@ const SERVERS: readonly Row[] = [
     },
   },
   {
-    name: 'C1: and a little behind',
+    name: 'C1: and a little ahead',
     id: 'vault.clock',
     outcome: 'warning',
-    words: /\d\d s behind/,
+    words: /(29|30|31) s ahead/,
     also: ['kubernetes.clock'],
     arrange: (service) => {
-      service.aheadMs = -30_000
+      service.aheadMs = 30_000
     },
   },
   {
@@ -304,6 +304,19 @@ const CLUSTER: readonly Row[] = [
 ]
 
 const TOKENS: readonly Row[] = [
+  {
+    name: 'I16: tokens of other ServiceAccounts may be minted',
+    id: 'rbac.others',
+    outcome: 'warning',
+    words: /may mint tokens of every ServiceAccount in kv-/,
+    mend: /resourceNames: \[sa-kv-/,
+    plan: ({ rules }) => ({
+      rules: [
+        ...rules.slice(0, 1),
+        { apiGroups: [''], resources: ['serviceaccounts/token'], verbs: ['create'] },
+      ],
+    }),
+  },
   {
     name: 'K7: the mounted token has expired',
     id: 'jwt.token',

@@ -12,10 +12,15 @@ import type { Outcome } from '../../src/doctor/verdict.ts'
 import { run, type Ran } from '../cli/world.ts'
 import { nativeConfig, podOf, unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
 
+/** Servers to look at. */
+export interface Watched extends KubevaultUnderTest {
+  readonly isReal?: boolean
+}
+
 /** Servers, and others of a test's own. */
-export interface DoctorUnderTest extends KubevaultUnderTest {
+export interface DoctorUnderTest extends Watched {
   /** Servers that a test may spoil. */
-  fresh(what: Fresh): Promise<KubevaultUnderTest>
+  fresh(what: Fresh): Promise<Watched>
 }
 
 /** A Vault to seal; one whose audit log has everything; one without; a cluster that judges nobody. */
@@ -27,7 +32,7 @@ export const DATA_KEY = 'secrets.json'
 
 /** A service; a row may change everything of it. */
 export interface Service {
-  readonly world: KubevaultUnderTest
+  readonly world: Watched
   readonly plan: KubevaultPlan
   config: SecretManagerConfig | SecretCfg
   definition: SecretDefinition | SecretDef
@@ -50,7 +55,7 @@ type Operator = (method: string, path: string, body?: unknown) => Promise<Record
 
 /** Sets up a service that reads. */
 export async function serviceOn(
-  world: KubevaultUnderTest,
+  world: Watched,
   changes: (plan: KubevaultPlan) => Partial<KubevaultPlan> = () => ({}),
 ): Promise<Service> {
   const name = unique()
@@ -132,17 +137,20 @@ export interface Diagnosis {
   check(id: string): Told
 }
 
-/** Runs doctor, with an operator's token beside it, in both forms; no secret may be in either. */
+/** Runs doctor, with an operator's token beside it. */
 export async function diagnose(
   service: Service,
   flags: readonly string[] = OPERATOR,
 ): Promise<Diagnosis> {
   const json = await doctor(service, [...flags, '--json'])
-  const text = await doctor(service, flags)
-  expect(text.code).toBe(json.code)
   const { checks } = JSON.parse(json.stdout) as { checks: readonly Told[] }
   const found = checks.filter(({ outcome }) => outcome !== 'ok' && outcome !== 'not checked')
-  for (const { id } of checks) expect(text.stdout).toContain(id)
+  // The embedded servers hear it in test/cli/doctor.test.ts.
+  if (service.world.isReal) {
+    const text = await doctor(service, flags)
+    expect(text.code).toBe(json.code)
+    for (const { id } of checks) expect(text.stdout).toContain(id)
+  }
   return {
     code: json.code,
     checks,

@@ -4,6 +4,7 @@ import { parseConfig } from '../../src/config/schema.ts'
 import { parseProvisionFile, type ProvisionFile } from '../../src/config/provision-file.ts'
 import { closeCore, createCore } from '../../src/core.ts'
 import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
+import { requestToken } from '../../src/dev/operator.ts'
 import { apply, compare, compareDestroyed } from '../../src/provision/apply.ts'
 import type { Verdict } from '../../src/provision/change.ts'
 import { openServers, type Servers } from '../../src/provision/servers.ts'
@@ -23,10 +24,18 @@ export interface Provisioned {
   with<T>(work: (servers: Servers) => Promise<T>, options?: Options): Promise<T>
   /** Compares and applies. */
   run(options?: Options): Promise<Verdict>
+  /** Works as a pod of a ServiceAccount, which logs in by the mount of the set-up. */
+  asPod<T>(account: PodAccount, work: (servers: Servers) => Promise<T>): Promise<T>
   /** Compares and takes away. */
   destroy(options?: Options & { readonly keys?: boolean }): Promise<Verdict>
   vault(method: string, path: string, body?: object): Promise<WireAnswer>
   kubernetes(method: string, path: string, body?: object): Promise<WireAnswer>
+}
+
+export interface PodAccount {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly role: string
 }
 
 export interface Options {
@@ -90,6 +99,22 @@ export function provisioned(
         await apply(servers, verdict)
         return verdict
       }, options),
+    asPod: async (account, work) => {
+      const runtime = await podOf(world, account)
+      const [cluster] = file.clusters
+      const { caCert, url } = adminConfig(world, rootToken).vault
+      const { auth: method, mount } = cluster ?? {}
+      const auth = { method, mount, role: account.role, jwtFile: PROJECTED }
+      const vault = { url, auth, ...(caCert !== undefined && { caCert }) }
+      const core = createCore(parseConfig({ vault, startup: { wait: 0 } }), runtime)
+      const servers = openServers(core, file, runtime, new AbortController().signal)
+      try {
+        return await work(servers)
+      } finally {
+        servers.close()
+        await closeCore(core)
+      }
+    },
     destroy: ({ keys = false, ...options } = {}) =>
       withServers(async (servers) => {
         const verdict = await compareDestroyed(servers, { keys })
@@ -99,6 +124,32 @@ export function provisioned(
     vault: (method, path, body) => world.vault(method, `/v1/${path}`, { token: rootToken, body }),
     kubernetes: (method, path, body) => world.kubernetes(method, path, { token: adminToken, body }),
   }
+}
+
+const PROJECTED = '/var/run/secrets/vault/token'
+
+/** The world of a pod of a ServiceAccount, with a projected token for Vault. */
+export async function podOf(
+  world: KubevaultUnderTest,
+  { namespace, serviceAccount }: Omit<PodAccount, 'role'>,
+): Promise<Runtime> {
+  const { adminToken } = world.servers
+  const identity = { adminToken, namespace, serviceAccount }
+  const [token, projected] = await Promise.all([
+    requestToken(world.kubernetes, identity),
+    requestToken(world.kubernetes, { ...identity, audiences: ['vault'] }),
+  ])
+  const { hostname, port } = new URL(world.kubernetesUrl)
+  const mount = '/var/run/secrets/kubernetes.io/serviceaccount'
+  return world.runtime(
+    {
+      [`${mount}/token`]: token,
+      [`${mount}/ca.crt`]: world.kubernetesCaPem,
+      [`${mount}/namespace`]: namespace,
+      [PROJECTED]: projected,
+    },
+    { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
+  )
 }
 
 const KUBECONFIG = '/admin/kubeconfig'

@@ -5,13 +5,15 @@ import { parseProvisionFile } from '../../src/config/provision-file.ts'
 import { isSecretManagerError, SecretManagerError } from '../../src/errors.ts'
 import { compare } from '../../src/provision/apply.ts'
 import type { Change } from '../../src/provision/change.ts'
-import { isBroken, prove } from '../../src/provision/prove.ts'
+import { isBroken, isOtherwise, prove } from '../../src/provision/prove.ts'
+import { renewReviewers } from '../../src/provision/renew.ts'
+import { renewerName } from '../../src/provision/renewal.ts'
 import { TransportFailure } from '../../src/runtime.ts'
-import { requestToken } from '../../src/dev/operator.ts'
 import { podOf, secretCfg, setUp, unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
 import { named, originalPlan, type KubevaultPlan } from '../../src/dev/plan.ts'
 import {
   adminConfig,
+  podOf as podOfAccount,
   adminRuntime,
   fileFor,
   isWrite,
@@ -23,7 +25,11 @@ import {
 const METHODS = ['jwt', 'kubernetes'] as const
 
 /** Runs the suite against what `open` gives. */
-export function provisionContract(name: string, open: () => Promise<KubevaultUnderTest>): void {
+export function provisionContract(
+  name: string,
+  open: () => Promise<KubevaultUnderTest>,
+  { killEvery = 1 }: { readonly killEvery?: number } = {},
+): void {
   describe(`provision on ${name}`, () => {
     let world: KubevaultUnderTest
     beforeAll(async () => {
@@ -111,8 +117,7 @@ export function provisionContract(name: string, open: () => Promise<KubevaultUnd
         await whole.run()
         const count = writesIn(whole.sent).length
         expect(count).toBeGreaterThan(15)
-        const step = count > 20 && auth === 'kubernetes' ? 3 : 1
-        for (let after = 0; after < count; after += step) {
+        for (let after = 0; after < count; after += killEvery) {
           const setup = given(auth)
           await expect(setup.run({ fail: killedAfter(after) })).rejects.toThrow('killed')
           setup.forget()
@@ -168,6 +173,63 @@ export function provisionContract(name: string, open: () => Promise<KubevaultUnd
       expect(body.data[`auth-${setup.name}/`].description).toMatch(
         / reviewer=\d{4}-.*Z\/\d{4}-.*Z\]$/,
       )
+    })
+
+    test('a reviewer is renewed in the cluster, by a role that can do nothing else', async () => {
+      const id = unique()
+      const reviewer = { serviceAccount: `review-${id}`, renew: { image: 'secretmanager' } }
+      const setup = provisioned(world, { cluster: { auth: 'kubernetes', reviewer } }, id)
+      await setup.run()
+      const mount = `auth-${id}`
+      const account = {
+        namespace: 'kube-system',
+        serviceAccount: renewerName(mount),
+        role: renewerName(mount),
+      }
+      const renewed = async (): Promise<readonly string[]> =>
+        workOf((await setup.asPod(account, renewReviewers)).changes)
+      expect(await renewed()).toEqual([])
+      const description = async (): Promise<string> =>
+        (await setup.vault('GET', `sys/auth/${mount}`)).body.data.description
+      const old = '2020-01-01T00:00:00.000Z'
+      const stale = (await description()).replace(/reviewer=[^\]]*/, `reviewer=${old}/${old}`)
+      await setup.vault('POST', `sys/auth/${mount}/tune`, { description: stale })
+      const before = (await setup.vault('GET', `auth/${mount}/config`)).body.data
+      expect(await renewed()).toEqual([`update reviewer of ${mount}`])
+      expect(await description()).not.toContain(old)
+      expect((await setup.vault('GET', `auth/${mount}/config`)).body.data).toEqual(before)
+      expect(await renewed()).toEqual([])
+      expect((await setup.with(prove)).filter(isBroken)).toEqual([])
+
+      const denied = { code: 'SM_VAULT_DENIED' }
+      const hostile = {
+        ...before,
+        kubernetes_host: 'https://evil.example',
+        token_reviewer_jwt: 'x',
+      }
+      const tries: readonly (readonly [string, object])[] = [
+        [`auth/${mount}/config`, hostile],
+        [`auth/${mount}/role/${id}`, { token_ttl: '1h' }],
+        [`sys/auth/${mount}/tune`, { token_type: 'service' }],
+      ]
+      for (const [path, body] of tries) {
+        const write = { target: 'vault', method: 'POST', path, body: { ...body } } as const
+        const trying = setup.asPod(account, ({ vault }) => vault.write(write))
+        await expect(trying).rejects.toMatchObject(denied)
+      }
+      setup.forget()
+      await setup.run()
+      expect(writesIn(setup.sent)).toEqual([])
+    })
+
+    test("without a reviewer it is Vault's own ServiceAccount that asks", async () => {
+      const setup = given('kubernetes', {}, { reviewer: false })
+      await setup.run()
+      const { body } = await setup.vault('GET', `auth/auth-${setup.name}/config`)
+      expect(body.data.disable_local_ca_jwt).toBe(false)
+      setup.forget()
+      await setup.run()
+      expect(writesIn(setup.sent)).toEqual([])
     })
 
     test('a token without rights gets all that is missing, before any write', async () => {
@@ -270,7 +332,7 @@ export function provisionContract(name: string, open: () => Promise<KubevaultUnd
         await whole.destroy()
         const count = writesIn(whole.sent).length
         expect(count).toBeGreaterThan(12)
-        for (let after = 0; after < count; after += 3) {
+        for (let after = 0; after < count; after += Math.max(killEvery, 3)) {
           const setup = given(auth)
           await setup.run()
           await expect(setup.destroy({ fail: killedAfter(after) })).rejects.toThrow('killed')
@@ -364,6 +426,11 @@ export function provisionContract(name: string, open: () => Promise<KubevaultUnd
         setup.forget()
         await setup.run()
         expect(writesIn(setup.sent)).toEqual([])
+        const file = { ...setup.file, transitMount: plan.transitMount }
+        const proofs = await setup.with(prove, { file })
+        expect(proofs.filter(isBroken)).toEqual([])
+        // As wide as the original has it: told, and no failure.
+        expect(proofs.filter(isOtherwise).map(({ what }) => what)).toContain('reader encrypts')
       })
 
       test('is refused where nobody said that it is to be adopted', async () => {
@@ -444,7 +511,7 @@ async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned)
     readKey: 'secrets.json',
     transitKey: name,
   }
-  const pod = await podOfApp(world, name)
+  const pod = await podOfAccount(world, { namespace: name, serviceAccount: name })
   const admin = adminConfig(world, world.servers.rootToken)
   const author = new SecretManager(
     { ...admin, vault: { ...admin.vault, transitMount: vault.transitMount } },
@@ -459,23 +526,4 @@ async function readAsPod(world: KubevaultUnderTest, { name, file }: Provisioned)
   } as const
   await using sm = new SecretManager({ vault: { ...vault, auth } }, { runtime: pod })
   return reveal(await sm.readSecrets(definition))
-}
-
-async function podOfApp(
-  world: KubevaultUnderTest,
-  name: string,
-): Promise<ReturnType<KubevaultUnderTest['runtime']>> {
-  const { adminToken } = world.servers
-  const identity = { namespace: name, serviceAccount: name }
-  const token = await requestToken(world.kubernetes, { adminToken, ...identity })
-  const { hostname, port } = new URL(world.kubernetesUrl)
-  const mount = '/var/run/secrets/kubernetes.io/serviceaccount'
-  return world.runtime(
-    {
-      [`${mount}/token`]: token,
-      [`${mount}/ca.crt`]: world.kubernetesCaPem,
-      [`${mount}/namespace`]: name,
-    },
-    { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
-  )
 }

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-import type { Output, Sheet } from '../../src/cli/output.ts'
-import { runCommandLine } from '../../src/cli/program.ts'
 import { createStack, KUBERNETES_ORIGIN, VAULT_ORIGIN } from '../../src/dev/stack.ts'
 import { inProcessTransport } from '../../src/dev/transport.ts'
 import { systemRuntime, TransportFailure, type Runtime } from '../../src/runtime.ts'
+import { given, runWith } from '../cli/authoring-world.ts'
 import { hurried } from '../cli/world.ts'
 import type { KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
+import { wireOfHandler } from '../contracts/wire.ts'
 import { crashMatrix, type Ran, type Runner } from './matrix.ts'
 import { placeOn, type Place } from './place.ts'
 import { nameOf, pointed, type Reach } from './points.ts'
@@ -22,25 +22,26 @@ const rows = [REWRAP, ROTATE, ROTATE_COMPAT, RETIRE, ADOPT, SET].flatMap((subjec
   (['cut off', 'dead'] as const).map((end) => [subject.name, end, subject] as const),
 )
 
+const world = embedded()
+
 describe('P1, I1 to I4: a run that ends at any point, and is repeated, ends as an undisturbed one', () => {
   test.each(rows)('%s, %s', { timeout: 60_000 }, async (_name, end, subject) => {
-    const world = embedded()
     const place = await placeOn(world, join(tmpdir(), 'secretmanager-no-files'))
-    const { points, converged } = await crashMatrix(subject, place, runnerOn(world, place, end))
+    const { points, converged } = await crashMatrix(subject, place, runnerOn(place, end))
     expect(converged).toBe(points)
     expect(points).toBeGreaterThan(8)
   })
 })
 
 function embedded(): KubevaultUnderTest {
-  const { vault, kubernetes, vaultWire, kubernetesWire, servers } = createStack()
+  const { vault, kubernetes, servers } = createStack()
   const handlers = new Map([
     [VAULT_ORIGIN, (request: Request) => vault.handle(request)],
     [KUBERNETES_ORIGIN, (request: Request) => kubernetes.handle(request)],
   ])
   return {
-    vault: vaultWire,
-    kubernetes: kubernetesWire,
+    vault: wireOfHandler((request) => vault.handle(request), VAULT_ORIGIN),
+    kubernetes: wireOfHandler((request) => kubernetes.handle(request), KUBERNETES_ORIGIN),
     servers,
     vaultUrl: VAULT_ORIGIN,
     vaultCaPem: '',
@@ -59,7 +60,7 @@ function embedded(): KubevaultUnderTest {
   }
 }
 
-function runnerOn(world: KubevaultUnderTest, place: Place, end: End): Runner {
+function runnerOn(place: Place, end: End): Runner {
   const files = { '/kubeconfig': place.kubeconfig, '/config.json': configOf(place) }
   const runtimeFor = ({ role }: Subject): Runtime =>
     hurried(world.runtime(files, { VAULT_TOKEN: place.tokens[role] }))
@@ -106,7 +107,7 @@ function dying(end: End, at: number, points: string[]): Death {
       {
         ...runtime,
         after: (ms, task, keepsAlive) =>
-          runtime.after(ms, () => end === 'dead' && points.length >= at || task(), keepsAlive),
+          runtime.after(ms, () => (end === 'dead' && points.length >= at) || task(), keepsAlive),
       },
       reach,
     )
@@ -122,25 +123,6 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
 }
 
 async function ran(args: readonly string[], runtime: Runtime, stdin = ''): Promise<Ran> {
-  const stderr: string[] = []
-  const input = {
-    isTerminal: false,
-    bytes: () => Promise.resolve(Buffer.from(stdin)),
-    hidden: () => Promise.resolve([]),
-    confirm: () => Promise.resolve(false),
-  }
-  const output: Output = { data: sheet([]), notes: sheet(stderr) }
-  const interrupt = new AbortController().signal
-  const code = await runCommandLine(args, { runtime, output, interrupt, input })
-  return { isDead: false, code, stderr: stderr.join('\n'), points: [] }
-}
-
-function sheet(lines: string[]): Sheet {
-  return {
-    line: (text) => void lines.push(text),
-    bytes: () => undefined,
-    isTerminal: false,
-    hasColor: false,
-    width: undefined,
-  }
+  const { code, stderr } = await runWith(given(stdin), args, runtime)
+  return { isDead: false, code, stderr, points: [] }
 }

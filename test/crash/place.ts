@@ -15,6 +15,7 @@ import { formatSealed, isSealed } from '../../src/sealed/format.ts'
 import { wrapDocument } from '../../src/sealed/plaintext.ts'
 import { LABELS } from '../../src/sources/target.ts'
 import { unique, type KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
+import type { Wire } from '../contracts/wire.ts'
 
 export const DATA_KEY = 'secrets.json'
 export const OLD = '{"entry":"canary-old",\r\n "n": 12345678901234567890}'
@@ -28,14 +29,17 @@ export interface Stock {
   /** Whether all are under the latest version; else one is. */
   readonly isCurrent?: boolean
   readonly where?: 'cluster' | 'files'
+  /** Those that there are; default all. */
+  readonly names?: readonly Name[]
 }
 
 /** A run's own key, and what can be seen of it. */
 export interface Situation {
   readonly key: string
-  readonly namespace: string
   /** Manifests. */
   readonly files: string
+  /** resourceVersion of each object at the beginning, by its name. */
+  readonly made: ReadonlyMap<string, unknown>
   look(): Promise<State>
 }
 
@@ -56,7 +60,7 @@ export interface Seen {
   readonly content: string
   /** Everything of its object, or its file, but the documents and what each write changes. */
   readonly rest: unknown
-  readonly resourceVersion: string | undefined
+  readonly resourceVersion: unknown
 }
 
 /** The roles of commands. */
@@ -75,10 +79,14 @@ interface Stored {
   readonly data: Readonly<Record<string, string>>
 }
 
-const SECRETS = ['a', 'b', 'c', 'current'] as const
+/** Secrets, and one ConfigMap: `map`. */
+type Name = 'a' | 'b' | 'c' | 'current' | 'map'
+
+const ALL: readonly Name[] = ['a', 'b', 'c', 'current', 'map']
 
 /** Makes one that shares nothing with any other; `directory` is for files. */
-export async function placeOn(world: KubevaultUnderTest, directory: string): Promise<Place> {
+export async function placeOn(given: KubevaultUnderTest, directory: string): Promise<Place> {
+  const world = connected(given)
   const name = unique()
   const transitMount = `transit-${name}`
   const plan = nativePlan(world.servers, { ...named(name), transitMount })
@@ -103,9 +111,37 @@ export async function placeOn(world: KubevaultUnderTest, directory: string): Pro
     begin: async (stock) => {
       count += 1
       const set = new Setting(world, plan, `${plan.transitKey}-${count}`, directory, stock)
-      await set.prepare()
-      return { key: set.key, namespace: plan.namespace, files: directory, look: () => set.look() }
+      const made = await set.prepare()
+      return { key: set.key, files: directory, made, look: () => set.look() }
     },
+  }
+}
+
+/** Requests on few connections: a hundred thousand handshakes would be most of the work. */
+function connected(world: KubevaultUnderTest): KubevaultUnderTest {
+  const wireTo = (origin: string, pem: string): Wire => {
+    const ca = pem === '' ? undefined : ({ kind: 'text', pem } as const)
+    const transport = world.runtime({}, {}).transport({ ca })
+    return async (method, path, { token = '', body } = {}) => {
+      const credential = path.startsWith('/v1/')
+        ? { 'x-vault-token': token }
+        : { authorization: `Bearer ${token}` }
+      const { status, body: answer } = await transport.send({
+        method,
+        url: `${origin}${path}`,
+        headers: { 'content-type': 'application/json', ...credential },
+        body: body === undefined ? undefined : JSON.stringify(body),
+        connectTimeoutMs: 30_000,
+        timeoutMs: 30_000,
+      })
+      const text = Buffer.from(answer).toString()
+      return { status, headers: {}, body: text === '' ? '' : (JSON.parse(text) as unknown) }
+    }
+  }
+  return {
+    ...world,
+    vault: wireTo(world.vaultUrl, world.vaultCaPem),
+    kubernetes: wireTo(world.kubernetesUrl, world.kubernetesCaPem),
   }
 }
 
@@ -166,7 +202,7 @@ class Setting {
     this.#vault = caller(world, plan)
   }
 
-  async prepare(): Promise<void> {
+  async prepare(): Promise<Situation['made']> {
     const { kind, isCurrent = false, where = 'cluster' } = this.#stock
     await Promise.all([this.#objects('DELETE', 'secrets'), this.#objects('DELETE', 'configmaps')])
     const { transitMount: mount } = this.#plan
@@ -178,8 +214,11 @@ class Setting {
     if (kind !== 'adoptable') await this.#vault(`${mount}/keys/${this.key}/rotate`, {})
     const rest = places.filter((each) => !old.includes(each))
     const objects = [...lines, ...(await this.#encrypt(rest))].map(objectOf)
-    if (where === 'files') this.#write(objects)
-    else await Promise.all(objects.map((object) => this.#create(object)))
+    if (where === 'files') {
+      this.#write(objects)
+      return new Map()
+    }
+    return new Map(await Promise.all(objects.map((object) => this.#create(object))))
   }
 
   async look(): Promise<State> {
@@ -202,15 +241,17 @@ class Setting {
     }
   }
 
-  /** Where the documents are; the original knows no ConfigMaps of ours. */
   #places(): readonly BoundPlace[] {
-    const common = { namespace: this.#plan.namespace, dataKey: DATA_KEY }
-    const secrets = SECRETS.map((name) => ({ ...common, kind: 'Secret', name }) as const)
-    if (this.#stock.kind === 'original') return secrets
-    return [...secrets, { ...common, kind: 'ConfigMap', name: 'map' }]
+    const { namespace } = this.#plan
+    return (this.#stock.names ?? ALL).map((name) => {
+      const kind = name === 'map' ? 'ConfigMap' : 'Secret'
+      return { kind, namespace, name, dataKey: DATA_KEY }
+    })
   }
 
-  async #encrypt(places: readonly BoundPlace[]): Promise<readonly (readonly [BoundPlace, string])[]> {
+  async #encrypt(
+    places: readonly BoundPlace[],
+  ): Promise<readonly (readonly [BoundPlace, string])[]> {
     if (places.length === 0) return []
     const { transitMount: mount } = this.#plan
     const isRaw = this.#stock.kind !== 'sealed'
@@ -236,12 +277,14 @@ class Setting {
     return answer.body.items ?? []
   }
 
-  async #create(object: { readonly kind: string }): Promise<void> {
+  async #create(object: { readonly kind: string }): Promise<readonly [string, unknown]> {
     const resource = object.kind === 'Secret' ? 'secrets' : 'configmaps'
     const path = `/api/v1/namespaces/${this.#plan.namespace}/${resource}`
     const { adminToken: token } = this.#plan
     const answer = await this.#world.kubernetes('POST', path, { token, body: object })
     expect2xx('POST', path, answer)
+    const { name, resourceVersion } = answer.body.metadata
+    return [name, resourceVersion]
   }
 
   #write(objects: readonly { readonly metadata: { readonly name: string } }[]): void {
@@ -280,13 +323,12 @@ class Setting {
       const line = lines.get(name) ?? ''
       const content = await reader.readBytes({ secretName: name, ...this.#definition(name, line) })
       const version = Number(/vault:v(\d+):/.exec(line)?.[1])
-      const { resourceVersion, managedFields: _fields, ...rest } = metadata
       const seen: Seen = {
         version,
         isSealed: isSealed(line),
         content: Buffer.from(content).toString(),
-        rest: stripped({ ...object, metadata: rest, data: { ...data, [DATA_KEY]: '' } }),
-        resourceVersion: resourceVersion === undefined ? undefined : String(resourceVersion),
+        rest: { ...object, metadata: stripped(metadata), data: { ...data, [DATA_KEY]: '' } },
+        resourceVersion: metadata['resourceVersion'],
       }
       return [name, seen] as const
     })
@@ -307,8 +349,8 @@ class Setting {
 
 /** Manifests, and the objects in each. */
 const FILES: Readonly<Record<string, readonly string[]>> = {
-  'one.yaml': ['a', 'b'],
-  'two.yaml': ['c', 'current', 'map'],
+  'one.yaml': ['a', 'current'],
+  'two.yaml': ['map'],
 }
 
 function objectOf([{ kind, name, namespace }, line]: readonly [BoundPlace, string]): {
@@ -334,7 +376,12 @@ function lineOf({ metadata: { name }, data }: Stored): string {
 }
 
 /** Without what is another one for each run. */
-function stripped(object: { readonly metadata: Readonly<Record<string, unknown>> }): unknown {
-  const { uid: _uid, creationTimestamp: _created, ...metadata } = object.metadata
-  return { ...object, metadata }
+function stripped({
+  uid: _uid,
+  creationTimestamp: _created,
+  resourceVersion: _version,
+  managedFields: _fields,
+  ...rest
+}: Record<string, unknown>): object {
+  return rest
 }

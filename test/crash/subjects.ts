@@ -13,6 +13,8 @@ export interface Subject {
 }
 
 const SEALED: Stock = { kind: 'sealed' }
+const ONE: Stock = { ...SEALED, names: ['a', 'b'] }
+const FILES = { where: 'files', names: ['a', 'current', 'map'] } as const
 const entry = ['--key', DATA_KEY]
 const under = ({ key }: Situation): string[] => ['--transit-key', key]
 const from = ({ key }: Situation): string[] => ['--from-transit-key', `${key}-old`]
@@ -35,10 +37,10 @@ export const ROTATE: Subject = {
 export const ROTATE_COMPAT: Subject = {
   name: 'rotate --compat',
   role: 'original',
-  stock: { kind: 'original' },
+  stock: { kind: 'original', names: ['a', 'current'] },
   isRotating: true,
   args: (it) => {
-    const named = ['a', 'b', 'c', 'current', ...entry, '--format', 'raw']
+    const named = ['a', 'current', ...entry, '--format', 'raw']
     return ['rotate', ...named, '--compat', ...under(it)]
   },
 }
@@ -53,14 +55,14 @@ export const RETIRE: Subject = {
 export const ADOPT: Subject = {
   name: 'adopt',
   role: 'author',
-  stock: { kind: 'adoptable' },
+  stock: { kind: 'adoptable', names: ['a', 'b'] },
   args: (it) => ['adopt', 'a', ...entry, ...under(it), ...from(it), '--yes'],
 }
 
 export const SET: Subject = {
   name: 'set',
   role: 'author',
-  stock: SEALED,
+  stock: ONE,
   args: (it) => ['set', 'a', 'entry', '--from', '-', ...entry, ...under(it)],
   stdin: 'canary-new',
 }
@@ -68,20 +70,20 @@ export const SET: Subject = {
 export const EDIT: Subject = {
   name: 'edit',
   role: 'author',
-  stock: SEALED,
+  stock: ONE,
   args: (it) => ['edit', 'a', ...entry, ...under(it)],
 }
 
 export const ADOPT_FILES: Subject = {
   name: 'adopt --files',
   role: 'author',
-  stock: { kind: 'adoptable', where: 'files' },
+  stock: { kind: 'adoptable', ...FILES },
   args: (it) => ['adopt', '--files', it.files, ...under(it), ...from(it), '--yes'],
 }
 
 export const REWRAP_FILES: Subject = {
   name: 'rewrap --files',
   role: 'rotator',
-  stock: { ...SEALED, where: 'files' },
+  stock: { ...SEALED, ...FILES },
   args: (it) => ['rewrap', '--files', it.files, ...under(it)],
 }

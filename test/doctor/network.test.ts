@@ -5,12 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
-import { parseDefinition } from '../../src/config/definition.ts'
-import { parseConfig } from '../../src/config/schema.ts'
 import type { VaultConfig } from '../../src/config/types.ts'
 import { VAULT_NETWORK } from '../../src/doctor/checks/network.ts'
-import { diagnose, type Result } from '../../src/doctor/run.ts'
-import { closeWorld, createWorld } from '../../src/doctor/world.ts'
+import type { Result } from '../../src/doctor/run.ts'
 import { rawServer, scriptedServer } from '../faults/scripted-server.ts'
 import { socketRuntime } from '../faults/world.ts'
 import {
@@ -21,6 +18,7 @@ import {
   type BadCertName,
   type Certificate,
 } from '../real/servers/pki.ts'
+import { notOk, resultsOf } from './world.ts'
 
 const OPENSSL = spawnSync('openssl', ['version']).status === 0
 const directory = mkdtempSync(join(tmpdir(), 'secretmanager-doctor-'))
@@ -42,22 +40,10 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 async function look(
   vault: Partial<VaultConfig> & Pick<VaultConfig, 'url'>,
   env: Record<string, string> = {},
-): Promise<{ found: readonly string[]; told: Record<string, Result> }> {
-  const world = createWorld({
-    settings: parseConfig({
-      timeout: 1000,
-      vault: { auth: { method: 'kubernetes', role: 'app' }, ...vault },
-    }),
-    definition: parseDefinition({ secretName: 'app', readKey: 'a', transitKey: 'app' }),
-    runtime: socketRuntime({}, env),
-    asOperator: false,
-    signal: new AbortController().signal,
-  })
-  onTestFinished(() => closeWorld(world))
-  const told: Record<string, Result> = {}
-  for await (const result of diagnose(world, VAULT_NETWORK)) told[result.id] = result
-  const found = Object.values(told).filter(({ outcome }) => outcome !== 'ok')
-  return { found: found.map(({ id }) => id), told }
+): Promise<{ found: readonly string[]; told: Readonly<Record<string, Result>> }> {
+  const auth = { method: 'kubernetes', role: 'app' } as const
+  const told = await resultsOf(VAULT_NETWORK, { vault: { auth, ...vault } }, socketRuntime({}, env))
+  return { found: notOk(told), told }
 }
 
 async function serverWith({ certPem: cert, keyPem: key }: Certificate) {

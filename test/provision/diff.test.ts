@@ -1,15 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Change, Verdict } from '../../src/provision/change.ts'
 import { diff, risksOf, type Actual } from '../../src/provision/diff.ts'
+import { keyFields, roleFields } from '../../src/provision/fields.ts'
 import { pathOf, type VaultActual } from '../../src/provision/diff-vault.ts'
-import {
-  keyFields,
-  planOf,
-  roleFields,
-  type Fields,
-  type Plan,
-  type VaultItem,
-} from '../../src/provision/plan.ts'
+import { planOf, type Fields, type Plan, type VaultItem } from '../../src/provision/plan.ts'
 import { identityOf, type Manifest } from '../../src/provision/rbac.ts'
 import { withRecord } from '../../src/provision/record.ts'
 import { FACTS, fileOf } from './files.ts'
@@ -318,6 +312,15 @@ describe('diff', () => {
     const actual = having(held, 'auth/kubernetes-default/config', lost)
     expect(todo(diff(reviewed, actual, NOW))).toEqual([
       'update configuration of kubernetes-default',
+    ])
+  })
+
+  test('a namespace below the root has no audited headers, and that is told', () => {
+    const below = { ...sound, vault: { ...sound.vault, headers: undefined } }
+    const { changes, notes } = diff(wanted, below, NOW)
+    expect(changes.filter(({ writes }) => writes.length > 0)).toEqual([])
+    expect(notes.map(({ says }) => says)).toEqual([
+      'cannot be set here, only in the root namespace',
     ])
   })
 

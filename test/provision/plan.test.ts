@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { parseProvisionFile, type ProvisionFile } from '../../src/config/provision-file.ts'
 import { JOBS } from '../../src/provision/names.ts'
-import { planOf, roleFields } from '../../src/provision/plan.ts'
+import { roleFields } from '../../src/provision/fields.ts'
+import { planOf } from '../../src/provision/plan.ts'
 import { policyText } from '../../src/provision/policies.ts'
 import { manifestsYaml } from '../../src/provision/yaml.ts'
 import { FACTS, fileOf } from './files.ts'
@@ -15,6 +16,9 @@ const APP = {
     { secretName: 'shared', namespace: 'common', transitKey: 'shared' },
   ],
 }
+
+/** As little as it can be. */
+const ONE = { name: 'app', namespace: 'prod', writer: false, rotator: false }
 
 function textOf(file: ProvisionFile): string {
   const [app] = file.apps
@@ -36,6 +40,18 @@ describe('I16: least privilege', () => {
     const app = { ...APP, tokenRequest: false, writer: false, rotator: false }
     const yaml = await manifestsYaml(fileOf({ apps: [app] }))
     await expect(yaml).toMatchFileSnapshot('golden/rbac-reader.yaml')
+  })
+
+  test('who renews the reviewer is pinned to what there is, word for word', async () => {
+    const reviewer = { renew: { image: 'registry.example/secretmanager:1' } }
+    const file = fileOf({ clusters: [{ auth: 'kubernetes', reviewer }], apps: [ONE] })
+    const { vault } = planOf(file, new Map([['default', FACTS]]))
+    const policy = vault.find((item) => item.kind === 'policy' && item.name.includes('renewer'))
+    const text = policy?.kind === 'policy' ? policy.text : ''
+    await expect(text).toMatchFileSnapshot('golden/renewer.hcl')
+    const all = await manifestsYaml(file)
+    const ours = all.split('---\n').filter((one) => one.includes('secretmanager-renewer'))
+    await expect(ours.join('---\n')).toMatchFileSnapshot('golden/renewer.yaml')
   })
 
   test('nobody may list, unless it is asked for', async () => {

@@ -2,10 +2,13 @@ import { inspect } from 'node:util'
 
 import type { Command } from 'commander'
 
+import type { DemoWorld } from '../../dev/demo.ts'
 import { isSecretManagerError, SecretManagerError } from '../../errors.ts'
 import { SecretManager } from '../../manager.ts'
 import type { Runtime } from '../../runtime.ts'
 import { names } from '../../values.ts'
+import { Reader } from '../demo-reader.ts'
+import { beginning, showRotation, type Step } from '../demo-rotation.ts'
 import { dim, paragraph, seconds, strong, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 
@@ -17,8 +20,8 @@ export function addDemoCommand(program: Command, context: Context): void {
     .action(() => demo(context))
 }
 
-async function demo({ runtime, output, interrupt }: Context): Promise<void> {
-  const { data } = output
+async function demo(context: Context): Promise<void> {
+  const { runtime, output } = context
   // Loaded on use: no other command needs a server.
   const { startDemo } = await import('../../dev/demo.ts')
   const step = steps(runtime, output)
@@ -26,42 +29,49 @@ async function demo({ runtime, output, interrupt }: Context): Promise<void> {
     startDemo(runtime),
   )
   try {
-    const { definition, config } = world
-    await step(
-      'provision a Transit key, a policy to decrypt, a role for one account',
-      world.provision,
-    )
-    await step('seal the sample dictionary into a Secret', world.seal)
-    paragraph(data, `stored: ${await world.stored()}`)
-
-    await using service = new SecretManager(config, { runtime: await world.pod('app') })
-    const options = { signal: interrupt }
-    const secrets = await step('a service reads it with its ServiceAccount', () =>
-      service.readSecrets(definition, options),
-    )
-    paragraph(data, `entries: ${names(secrets).join(', ')}; in a log it is ${inspect(secrets)}`)
-
-    await step('rotate the key', world.rotate)
-    await step('the service reads on: old versions still open', () =>
-      service.readSecrets(definition, options),
-    )
-    await step('seal anew, with the new version of the key', world.seal)
-    paragraph(data, `stored: ${await world.stored()}`)
-    await step('the service reads the new document', () => service.readSecrets(definition, options))
-
-    await using stranger = new SecretManager(config, { runtime: await world.pod('stranger') })
-    const refusal = await step('another ServiceAccount is refused, and told why', () =>
-      refusalOf(stranger.readSecrets(definition, options)),
-    )
-    paragraph(data, refusal.message)
-    paragraph(data, `try: ${refusal.hint}`)
+    await show(world, step, context)
   } finally {
     await world.close()
   }
-  data.line('demo ok')
+  output.data.line('demo ok')
 }
 
-type Step = <T>(title: string, work: () => Promise<T>) => Promise<T>
+async function show(world: DemoWorld, step: Step, context: Context): Promise<void> {
+  const { runtime, output, interrupt: signal } = context
+  const { data } = output
+  const { definition, config } = world
+  await step('provision a Transit key, a policy to decrypt, a role for one account', () =>
+    world.provision(),
+  )
+  await step('seal the sample dictionary into a Secret', () => world.seal())
+  paragraph(data, `stored: ${beginning(await world.stored())}`)
+
+  await using service = new SecretManager(config, { runtime: await world.pod('app') })
+  const secrets = await step('a service reads it with its ServiceAccount', () =>
+    service.readSecrets(definition, { signal }),
+  )
+  paragraph(data, `entries: ${names(secrets).join(', ')}; in a log it is ${inspect(secrets)}`)
+
+  const reader = new Reader(service, definition, runtime, signal)
+  try {
+    await step('seal anew, with another entry, while the service reads on', async () => {
+      await world.seal({ smtp_password: 'sample-9876543210' })
+      await reader.until((dictionary) => names(dictionary).includes('smtp_password'))
+    })
+    await showRotation(world, step, context)
+  } finally {
+    await reader.end()
+  }
+  paragraph(data, `the service read ${reader.succeeded} times meanwhile, ${reader.failed} failed`)
+  if (reader.failed > 0) throw new SecretManagerError('SM_INTERNAL', 'a read failed meanwhile')
+
+  await using stranger = new SecretManager(config, { runtime: await world.pod('stranger') })
+  const refusal = await step('another ServiceAccount is refused, and told why', () =>
+    refusalOf(stranger.readSecrets(definition, { signal })),
+  )
+  paragraph(data, refusal.message)
+  paragraph(data, `try: ${refusal.hint}`)
+}
 
 function steps(runtime: Runtime, { data }: Output): Step {
   return async (title, work) => {

@@ -4,7 +4,7 @@ import { definitionOf } from '../../config/definition.ts'
 import { parseConfig } from '../../config/schema.ts'
 import { accessTo, type AccessReport } from '../../doctor/access/report.ts'
 import { CHECKS } from '../../doctor/checks.ts'
-import { caOf, jobManifests } from '../../doctor/job.ts'
+import { caOf, jobManifests, namespaceOf } from '../../doctor/job.ts'
 import { diagnose, type Result } from '../../doctor/run.ts'
 import { isFound, type Outcome } from '../../doctor/verdict.ts'
 import { closeWorld, createWorld, type World } from '../../doctor/world.ts'
@@ -143,7 +143,7 @@ async function printJob(
   const texts = manifests.map((manifest) => stringify(manifest, { lineWidth: 0 }))
   output.data.bytes(Buffer.from(texts.join('---\n')))
   output.notes.line(
-    `kubectl apply -f FILE; then: kubectl -n NAMESPACE logs -f job/secretmanager-doctor`,
+    `pipe it into kubectl apply -f -; then: kubectl -n ${namespaceOf(plan)} logs -f job/secretmanager-doctor`,
   )
 }
 

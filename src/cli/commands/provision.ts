@@ -7,6 +7,7 @@ import { SecretManagerError } from '../../errors.ts'
 import { apply, compare, compareDestroyed, refusal } from '../../provision/apply.ts'
 import { isWork, type Verdict } from '../../provision/change.ts'
 import { isBroken, prove, type Proof } from '../../provision/prove.ts'
+import { renewReviewers } from '../../provision/renew.ts'
 import { openServers, type Servers } from '../../provision/servers.ts'
 import { manifestsYaml } from '../../provision/yaml.ts'
 import { Findings } from '../findings.ts'
@@ -33,6 +34,12 @@ export function addProvisionCommand(program: Command, context: Context): void {
     .option('--no-prove', 'do not try afterwards what must work and what must be refused')
     .option('--destroy', 'take away what was set up; keys, mounts and namespaces stay')
     .option('--destroy-keys', 'with --destroy: the keys, too, and so every document under them')
+    .addOption(
+      new Option(
+        '--renew-reviewer',
+        'renew what Vault reviews tokens by, once half of its life is over, and do nothing else',
+      ).conflicts(['destroy', 'dryRun']),
+    )
     .option('--yes', 'do not ask before --destroy; needed where nobody can be asked')
     .addOption(
       new Option(
@@ -70,6 +77,7 @@ async function provision(path: string, values: FlagValues, context: Context): Pr
   const quiet = announceWaits(output, runtime)
   try {
     if (values['destroy'] === true) await destroy(servers, values, context)
+    else if (values['renewReviewer'] === true) await renew(servers, values, context)
     else await setUp(servers, values, context)
   } finally {
     quiet()
@@ -149,6 +157,14 @@ async function destroy(servers: Servers, values: FlagValues, context: Context): 
   printNotes(output, verdict.notes)
   printSummary(output, verdict, 'done')
   if (isJson) printJson(output, verdict, { isDone: true })
+}
+
+async function renew(servers: Servers, values: FlagValues, { output }: Context): Promise<void> {
+  const verdict = await renewReviewers(servers)
+  if (values['json'] === true) printJson(output, verdict, { isDone: true })
+  else for (const change of verdict.changes.filter(isWork)) printChange(output, change)
+  printNotes(output, verdict.notes)
+  printSummary(output, verdict, 'renewed')
 }
 
 function declined(): SecretManagerError {

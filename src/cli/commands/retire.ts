@@ -6,23 +6,26 @@ import {
   type RetirementResult,
   type RetirementStep,
 } from '../../rotation/retire.ts'
+import type { KeyFacts } from '../../vault/keyring.ts'
 import { durationOf } from '../duration.ts'
+import { wholeNumber } from '../whole-number.ts'
 import { Findings } from '../findings.ts'
 import { processInput } from '../input.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { Report } from '../key-report.ts'
-import { addKeyFlags } from '../key-target.ts'
-import { seconds, type Output } from '../output.ts'
+import { addJournalFlag, addKeyFlags } from '../key-target.ts'
+import { paragraph, seconds, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
-import { Progress } from '../progress.ts'
 import type { FlagValues } from '../settings.ts'
+import { shownName } from '../shown.ts'
+import { addUnretireCommand } from './unretire.ts'
 
 /** Adds `secretmanager retire` and `unretire`. */
 export function addRetireCommands(program: Command, context: Context): void {
   const retiring = program
     .command('retire')
     .description('let old versions of a key open nothing any more, once nothing is under them')
-    .addOption(new Option('--keep <versions>', 'old versions that stay').default('1'))
+    .addOption(new Option('--keep <versions>', 'old versions that stay').default('1', '1'))
     .option(
       '--settle <duration>',
       'how long to wait for who puts old documents back (default: 10s)',
@@ -32,22 +35,18 @@ export function addRetireCommands(program: Command, context: Context): void {
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say whether it could be done, and change nothing')
     .option('--json', 'print what came of it as JSON')
-  addKeyFlags(retiring).addHelpText('after', MORE)
+  addKeyFlags(addJournalFlag(retiring)).addHelpText('after', MORE)
   retiring.action((names: string[], values: FlagValues) => retire(names, values, context))
-  const undoing = program
-    .command('unretire')
-    .description('let old versions of a key open again, as far as they were not trimmed')
-    .option('--to <version>', 'oldest version that is to open (default: all)')
-    .option('--json', 'print what came of it as JSON')
-  addKeyFlags(undoing)
-  undoing.action((names: string[], values: FlagValues) => unretire(names, values, context))
+  addUnretireCommand(program, context)
 }
 
 const MORE = `
 Everything is looked at three times: before, once whoever applies old
 sources had time to, and right after; if something old turns up then,
-the version is given back at once. Other sites must have been looked
-at within 24 hours. Name them all: --inventory, --files.
+the version is given back at once. Name all places where documents
+are: --inventory, --files. Places that were looked at before and are
+not named count for 24 hours. Exits with 8 where something is in the
+way; that is said, and nothing is retired.
 
 Examples:
   secretmanager retire --inventory provision.yaml --transit-key app --dry-run
@@ -61,81 +60,149 @@ async function retire(
 ): Promise<void> {
   const keep = wholeNumber(values['keep'], '--keep')
   const settleMs = durationOf(values['settle'], '--settle') ?? 10_000
-  const { reasons } = await withKeyJob(names, values, context, (open) =>
-    perform(open, { keep, settleMs }, values, context),
+  const wish: Wish = {
+    keep,
+    settleMs,
+    dryRun: values['dryRun'] === true,
+    isTrim: values['trim'] === true,
+    isJson: values['json'] === true,
+  }
+  const { reasons } = await withKeyJob(names, values, context, { needsJournal: true }, (open) =>
+    perform(open, wish, values, context),
   )
   if (reasons.length > 0) throw new Findings()
 }
 
-interface Measure {
+interface Wish {
   readonly keep: number
   readonly settleMs: number
+  readonly dryRun: boolean
+  readonly isTrim: boolean
+  readonly isJson: boolean
 }
 
 async function perform(
   open: OpenJob,
-  { keep, settleMs }: Measure,
+  wish: Wish,
   values: FlagValues,
   context: Context,
 ): Promise<RetirementResult> {
-  const { output, runtime, interrupt: signal } = context
-  const { job, key } = open
-  const { dryRun, isTrim, isJson } = wished(values)
+  const { job, key, output, progress } = open
+  const { interrupt: signal } = context
+  const { dryRun, isTrim, isJson, keep } = wish
   await job.preflight(isTrim ? ['minima', 'trim'] : ['minima'], signal)
+  const plan = planOf(await job.facts(signal), keep)
   if (!dryRun) {
-    await confirm(key.transitKey, isTrim, values, context)
-    await job.journal.forget(forgotten(values), signal)
+    await confirm(key.transitKey, plan, isTrim, values, context)
+    await forget(open, values, signal)
   }
-  const progress = new Progress(output.notes, runtime)
-  const report = new Report(output, progress, {
-    isJson: false,
-    listed: isJson ? NONE : WORTH_A_LINE,
-  })
-  const { onEntry, onPage, onUnread } = report
+  const look = { isJson: false, listed: isJson ? NONE : WORTH_A_LINE }
+  let report = new Report(output, progress, look)
   const onStep = (step: RetirementStep): void => {
-    progress.clear()
-    if (step.step === 'look') progress.begin(`looking (${step.nth} of 3)`)
+    if (step.step === 'look') {
+      progress.begin(`looking (${step.nth} of ${dryRun ? 1 : 3})`)
+      report = new Report(output, progress, { ...look, before: report })
+    }
     tell(step, output)
   }
-  const options = { signal, keep, settleMs, dryRun, onStep, onEntry, onPage, onUnread }
-  const result = await retireKey(job.retirement(), options).finally(() => progress.clear())
-  const isRetired = result.reasons.length === 0
-  if (isRetired && isTrim && !dryRun) await job.trim(result.to, signal)
-  if (isJson)
-    output.data.line(
-      JSON.stringify({ key, ...result, dryRun, trimmed: isTrim && isRetired && !dryRun }),
-    )
-  conclude(result, key.transitKey, dryRun, output)
+  // Where no version is to be closed, nobody has to be waited for.
+  const settleMs = plan.isIdle ? 0 : wish.settleMs
+  const result = await retireKey(job.retirement(), {
+    signal,
+    keep,
+    settleMs,
+    dryRun,
+    onStep,
+    onEntry: (entry) => report.onEntry(entry),
+    onPage: (objects, remaining) => report.onPage(objects, remaining),
+    onUnread: (site, error) => report.onUnread(site, error),
+  })
+  const trimmed = isTrim && !dryRun && result.reasons.length === 0
+  if (trimmed) await job.trim(result.to, signal)
+  if (isJson) output.data.line(JSON.stringify({ key, ...result, dryRun, trimmed }))
+  conclude(result, { key: key.transitKey, plan, wish, trimmed }, output)
   return result
 }
 
-function wished(values: FlagValues): Record<'dryRun' | 'isTrim' | 'isJson', boolean> {
-  const { dryRun, trim, json } = values
-  return { dryRun: dryRun === true, isTrim: trim === true, isJson: json === true }
+/** What is to be closed, as far as the key alone says it. */
+interface Plan {
+  /** Oldest version that opens now, and then. */
+  readonly from: number
+  readonly to: number
+  /** Oldest version that is not destroyed. */
+  readonly available: number
+  readonly isIdle: boolean
+}
+
+function planOf(
+  { latestVersion, minDecryptionVersion, minAvailableVersion }: KeyFacts,
+  keep: number,
+): Plan {
+  const from = Math.max(minDecryptionVersion, 1)
+  const to = Math.max(latestVersion - keep, from)
+  return { from, to, available: Math.max(minAvailableVersion, 1), isIdle: to === from }
+}
+
+async function forget(
+  { job, output }: OpenJob,
+  values: FlagValues,
+  signal: AbortSignal,
+): Promise<void> {
+  const sites = Array.isArray(values['forget']) ? values['forget'].map(String) : []
+  if (sites.length === 0) return
+  const { journal } = await job.journal.read(signal)
+  const known = Object.keys(journal?.sites ?? {})
+  for (const site of sites.filter((each) => !known.includes(each))) {
+    output.notes.line(`nothing is recorded of ${shownName(site)}; recorded: ${known.join('; ')}`)
+  }
+  await job.journal.forget(sites, signal)
 }
 
 const NONE: ReadonlySet<never> = new Set()
-const WORTH_A_LINE = new Set(['behind', 'failed', 'unknown'] as const)
+const WORTH_A_LINE = new Set(['behind', 'failed'] as const)
+
+interface Concluded {
+  readonly key: string
+  readonly plan: Plan
+  readonly wish: Wish
+  readonly trimmed: boolean
+}
 
 function conclude(
   { from, to, latest, reasons }: RetirementResult,
-  transitKey: string,
-  dryRun: boolean,
+  { key, plan, wish, trimmed }: Concluded,
   { notes }: Output,
 ): void {
   if (reasons.length > 0) {
-    for (const reason of reasons) notes.line(`not retired: ${reason}`)
+    for (const reason of reasons) paragraph(notes, `not retired: ${reason}`, 0)
     return
   }
-  const now = `version ${to} and later open, the latest is ${latest}`
-  if (dryRun) return notes.line(`nothing is in the way; nothing was changed`)
-  if (from === to) return notes.line(`${transitKey}: nothing to retire: ${now}`)
-  notes.line(`retired ${transitKey}: ${now}; secretmanager unretire takes it back`)
+  const destroyed = trimmed && to > plan.available
+  const gone = destroyed ? `; ${versions(plan.available, to - 1)} destroyed` : ''
+  if (plan.isIdle) {
+    const isOne = plan.from === latest
+    const kept = isOne
+      ? `only version ${latest} opens`
+      : `${versions(plan.from, latest)} open, and --keep ${wish.keep} keeps them`
+    notes.line(`${key}: nothing to retire: ${kept}${gone}`)
+  } else if (wish.dryRun) {
+    const would = versions(plan.from, plan.to - 1)
+    notes.line(`${key}: nothing is in the way of retiring ${would}; nothing was changed`)
+  } else {
+    const back = destroyed ? gone : '; secretmanager unretire takes it back'
+    notes.line(`${key}: retired ${versions(from, to - 1)}, the latest is ${latest}${back}`)
+  }
+}
+
+function versions(from: number, to: number): string {
+  if (to <= from) return `version ${from}`
+  return `versions ${from} to ${to}`
 }
 
 function tell(step: RetirementStep, { notes }: Output): void {
   switch (step.step) {
     case 'settle':
+      if (step.ms === 0) return undefined
       return notes.line(`waiting ${seconds(step.ms)} for who puts old documents back`)
     case 'look':
     case 'raise':
@@ -151,51 +218,21 @@ function tell(step: RetirementStep, { notes }: Output): void {
 
 async function confirm(
   transitKey: string,
+  { from, to, available, isIdle }: Plan,
   isTrim: boolean,
   values: FlagValues,
   { input = processInput(process), interrupt }: Context,
 ): Promise<void> {
-  if (values['yes'] === true || (!isTrim && !input.isTerminal)) return
+  const isNothing = isTrim ? to <= available : isIdle
+  if (values['yes'] === true || isNothing || (!isTrim && !input.isTerminal)) return
   if (!input.isTerminal) {
     throw new SecretManagerError('SM_CONFIG_INVALID', 'nobody is here to be asked about --trim', {
       hint: '--yes, if the versions are to be destroyed',
     })
   }
   const question = isTrim
-    ? `Destroy old versions of ${transitKey}? Backups under them never open again.`
-    : `Retire old versions of ${transitKey}? What is under them does not open until unretire.`
+    ? `Destroy ${versions(available, to - 1)} of ${transitKey}? What is under them, backups too, never opens again.`
+    : `Retire ${versions(from, to - 1)} of ${transitKey}? What is under them does not open until unretire.`
   if (await input.confirm(question, 'no', interrupt)) return
   throw new SecretManagerError('SM_ABORTED', 'nothing was changed', { hint: 'run it again' })
-}
-
-async function unretire(
-  names: readonly string[],
-  values: FlagValues,
-  context: Context,
-): Promise<void> {
-  const said = values['to'] === undefined ? 1 : wholeNumber(values['to'], '--to')
-  const { output, interrupt: signal } = context
-  await withKeyJob(names, values, context, async ({ job, key }) => {
-    await job.refuseMissing(['minima'], signal)
-    const facts = await job.facts(signal)
-    const { minDecryptionVersion: from, minAvailableVersion } = facts
-    const to = Math.max(said, minAvailableVersion, 1)
-    if (to < from)
-      await job.configure({ minDecryptionVersion: to, minEncryptionVersion: 0 }, signal)
-    const now = Math.min(to, from)
-    if (values['json'] === true) output.data.line(JSON.stringify({ key, from, to: now }))
-    const trimmed = to > said ? `; those before ${to} were trimmed` : ''
-    output.notes.line(`${key.transitKey}: version ${now} and later open${trimmed}`)
-  })
-}
-
-function forgotten(values: FlagValues): readonly string[] {
-  const sites = values['forget']
-  return Array.isArray(sites) ? sites.map(String) : []
-}
-
-function wholeNumber(value: unknown, flag: string): number {
-  const number = /^\d{1,9}$/.test(String(value)) ? Number(value) : undefined
-  if (number !== undefined) return number
-  throw new SecretManagerError('SM_CONFIG_INVALID', `${flag} must be a whole number`)
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { inContext, isSecretManagerError, type SecretManagerError } from '../../errors.ts'
 import { tour } from '../../rotation/look.ts'
 import { rotate as rotateKey, type Rotation, type RotationStep } from '../../rotation/rotate.ts'
-import { durationOf } from '../duration.ts'
+import { ageText, durationOf } from '../duration.ts'
 import { Findings } from '../findings.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { Report } from '../key-report.ts'
@@ -163,22 +163,26 @@ class Telling {
     tell(step, key.transitKey, output)
   }
 
-  /** What could not be written may have been written by somebody else when it was proven. */
   get hasFailed(): boolean {
-    return this.#current.hasFailed
+    return this.#report.hasFailed || this.#proof.hasFailed
   }
 
-  end({ to }: Rotation, tookMs: number): void {
+  end({ to, isDone }: Rotation, tookMs: number): void {
     const { key, output } = this.#open
     const { notes } = output
     notes.line(`${key.transitKey} version ${to}: ${this.#report.summary()}`)
-    const isProven = this.#current === this.#proof
-    if (isProven && this.hasFailed) notes.line(`not all were proven: ${this.#proof.summary()}`)
-    else if (isProven) notes.line('Transit proved that each of them opens')
+    if (this.#current === this.#proof) notes.line(this.#proven())
+    const failed = isDone ? 'secretmanager rewrap' : 'this again: it goes on'
     const next = this.hasFailed
-      ? 'mend what failed, and run this again: it goes on, and adds no other version'
+      ? `mend what failed, then run ${failed}`
       : 'old versions still open: secretmanager retire'
     notes.line(`took ${seconds(tookMs)}; ${next}`)
+  }
+
+  #proven(): string {
+    const isAll = !this.#proof.hasFailed && this.#proof.count('behind') === 0
+    if (isAll) return 'Transit proved that each of them opens'
+    return `Transit proved not all of them: ${this.#proof.summary()}`
   }
 
   cutShort(): void {
@@ -186,7 +190,7 @@ class Telling {
   }
 }
 
-const UNFINISHED = 'not finished: run the same again, it goes on and adds no other version'
+const UNFINISHED = 'not finished: run the same again, it goes on, with one new version at most'
 
 function tell(step: RotationStep, transitKey: string, { notes }: Output): void {
   switch (step.step) {
@@ -204,7 +208,7 @@ function tell(step: RotationStep, transitKey: string, { notes }: Output): void {
         `it may be about to rotate: waiting ${seconds(step.ms)} to see whether it goes on`,
       )
     case 'young':
-      return notes.line(`the last rotation began ${seconds(step.ageMs)} ago: only rewrapping`)
+      return notes.line(`the last rotation began ${ageText(step.ageMs)} ago: only rewrapping`)
     case 'rotated':
       return notes.line(`${transitKey}: version ${step.from} -> ${step.to}`)
   }

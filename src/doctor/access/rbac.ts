@@ -1,5 +1,6 @@
 /** Who may become a ServiceAccount: by its tokens, or by pods that run as it. */
 import { isSecretManagerError } from '../../errors.ts'
+import { isDnsLabel, isDnsSubdomain } from '../../lib/names.ts'
 import { isRecord } from '../../lib/record.ts'
 import { cluster } from '../cluster.ts'
 import { fact, type World } from '../world.ts'
@@ -47,7 +48,7 @@ export async function whoMayBe(
   world: World,
   accounts: readonly string[],
 ): Promise<Found<AccountAccess>> {
-  const exact = accounts.filter((account) => !account.includes('*'))
+  const exact = accounts.filter(isAccount)
   const found: AccountAccess[] = []
   try {
     for (const account of exact) found.push(await accessTo(world, account))
@@ -56,11 +57,17 @@ export async function whoMayBe(
     const what = 'list on roles, rolebindings, clusterroles and clusterrolebindings'
     return { found: [], notChecked: [what] }
   }
-  const patterns = accounts.filter((account) => account.includes('*'))
+  const patterns = accounts.filter((account) => !isAccount(account))
   return {
     found,
     notChecked: patterns.map((each) => `the ServiceAccounts that ${each} stands for`),
   }
+}
+
+/** What Vault says of a role goes into paths of the cluster: only names do. */
+function isAccount(account: string): boolean {
+  const [namespace = '', name = '', ...more] = account.split('/')
+  return more.length === 0 && isDnsLabel(namespace) && isDnsSubdomain(name)
 }
 
 async function accessTo(world: World, account: string): Promise<AccountAccess> {

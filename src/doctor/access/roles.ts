@@ -1,4 +1,5 @@
 /** Which roles of Vault's auth mounts let somebody decrypt. */
+import { isPathSegments } from '../../lib/names.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { VaultReply } from '../../vault/client.ts'
 import { look, textIn, textsIn, transitPaths } from '../vault.ts'
@@ -52,7 +53,8 @@ async function rolesAt(
   type: string,
   notes: Set<string>,
 ): Promise<readonly string[]> {
-  if (METHODS.has(type)) {
+  // What an answer names goes into paths: what could lead elsewhere is not followed.
+  if (METHODS.has(type) && isPathSegments(mount.replace(/\/$/, ''))) {
     const names = await orNoted(namesAt(world, `auth/${mount}role`), notes)
     return (names ?? []).map((name) => `auth/${mount}role/${name}`)
   }
@@ -72,8 +74,7 @@ async function orNoted<T>(work: Promise<T>, notes: Set<string>): Promise<T | und
 
 async function namesAt(world: World, path: string): Promise<readonly string[]> {
   const data = await look(world, path, 'list')
-  // A name goes into a path: one that is none of Vault's is not followed.
-  return textsIn(data ?? {}, 'keys').filter((name) => /^[\w.-]+$/.test(name))
+  return textsIn(data ?? {}, 'keys').filter((name) => !name.includes('/') && isPathSegments(name))
 }
 
 /** Also the fields of before token_policies had its name. */
@@ -99,7 +100,7 @@ function policyReader(
   }
   return async (policies) => {
     const granting: string[] = []
-    for (const name of policies.filter((each) => /^[\w./-]+$/.test(each))) {
+    for (const name of policies.filter(isPathSegments)) {
       const answer = known.get(name) ?? grantsIt(name)
       known.set(name, answer)
       if (await answer) granting.push(name)

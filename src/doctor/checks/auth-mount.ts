@@ -8,7 +8,7 @@ import { isDue, readRecord } from '../../provision/record.ts'
 import { cluster } from '../cluster.ts'
 import { kubernetesServer, probe } from '../probes.ts'
 import { jwtSettings, login, look, mountConfig, role, textIn, textsIn } from '../vault.ts'
-import { finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
+import { finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 
 /** The auth mount as it is configured. */
@@ -92,7 +92,7 @@ async function currentCa(world: World): Promise<Verdict> {
     return ok('it signed the certificate that the API server has now')
   return finding(
     'the CA that Vault has stored did not sign the certificate that the API server has now: the cluster has a new CA (microk8s refresh-certs), or Vault has that of another',
-    `vault write ${pathOf(world)} kubernetes_host=${textIn(await config(world), 'kubernetes_host')} kubernetes_ca_cert=@CLUSTER_CA token_reviewer_jwt=… (a write replaces them all)`,
+    `vault write ${pathOf(world)} kubernetes_host=${word(textIn(await config(world), 'kubernetes_host'))} kubernetes_ca_cert=@CLUSTER_CA token_reviewer_jwt=… (a write replaces them all)`,
   )
 }
 

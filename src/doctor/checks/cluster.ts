@@ -1,4 +1,5 @@
 /** The API server, whether it judges at all, and what it lets the service do. */
+import { isSecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
 import { caller, cluster, clusterAccess } from '../cluster.ts'
 import { place } from '../document.ts'
@@ -48,6 +49,12 @@ export const CLUSTER: readonly Check[] = [
     needs: ['kubernetes.authorizer'],
     run: mayList,
   },
+  {
+    id: 'rbac.others',
+    title: 'tokens of other ServiceAccounts are out of reach',
+    needs: ['kubernetes.authorizer'],
+    run: mayRequestOthers,
+  },
 ]
 
 async function access(world: World): Promise<Verdict> {
@@ -57,7 +64,8 @@ async function access(world: World): Promise<Verdict> {
 }
 
 interface Version {
-  readonly text: string
+  /** Absent where it may not be read. */
+  readonly text: string | undefined
   readonly date: string | undefined
 }
 
@@ -65,16 +73,23 @@ const answered: (world: World) => Promise<Version> = fact(async (world) => {
   const client = await cluster(world)
   const operation = { verb: 'get', resource: 'version' } as const
   const request = { method: 'GET', path: '/version', headers: {} } as const
-  const { json, headers } = await world.call((allowance) =>
-    client.request(allowance, operation, request),
-  )
-  const said = isRecord(json) ? json['gitVersion'] : undefined
-  const isVersion = typeof said === 'string' && /^v[\w.+-]{1,64}$/.test(said)
-  return { text: isVersion ? said : 'unknown', date: headers['date'] }
+  try {
+    const { json, headers } = await world.call((allowance) =>
+      client.request(allowance, operation, request),
+    )
+    const said = isRecord(json) ? json['gitVersion'] : undefined
+    const isVersion = typeof said === 'string' && /^v[\w.+-]{1,64}$/.test(said)
+    return { text: isVersion ? said : 'unknown', date: headers['date'] }
+  } catch (error) {
+    // A refusal is an answer.
+    if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
+    return { text: undefined, date: undefined }
+  }
 })
 
 async function version(world: World): Promise<Verdict> {
-  return ok(`version ${(await answered(world)).text}`)
+  const { text } = await answered(world)
+  return ok(text === undefined ? 'it answers; its version may not be read' : `version ${text}`)
 }
 
 async function clock(world: World): Promise<Verdict> {
@@ -132,13 +147,32 @@ async function permission(
 }
 
 async function mayList(world: World): Promise<Verdict> {
-  const { name, isServiceAccount } = await caller(world)
-  const reaches = await mayService(world, { verb: 'list', resource: 'secrets' })
-  const { namespace, name: configured } = await account(world)
-  const who = isServiceAccount ? name : `system:serviceaccount:${namespace}:${configured}`
-  if (!reaches) return ok(`${who} may not list the Secrets of the cluster`)
+  const who = await serviceName(world)
+  const list = await mayService(world, { verb: 'list', resource: 'secrets' })
+  const get = await mayService(world, { verb: 'get', resource: 'secrets' })
+  if (!list && !get) return ok(`${who} may read no Secrets of the whole cluster`)
+  const { name } = await account(world)
   return warning(
-    `${who} may list every Secret of the cluster; a read needs get on one`,
-    `find what grants it: kubectl get clusterrolebindings -o wide | grep ${configured}; bind a Role with resourceNames in its place`,
+    `${who} may ${list ? 'list' : 'get'} every Secret of the cluster; a read needs get on one`,
+    `find what grants it: kubectl get clusterrolebindings -o wide | grep ${name}; bind a Role with resourceNames in its place`,
   )
+}
+
+/** Whoever mints tokens of another ServiceAccount logs in as it. */
+async function mayRequestOthers(world: World): Promise<Verdict> {
+  const who = await serviceName(world)
+  const { namespace, name } = await account(world)
+  const action = { verb: 'create', resource: 'serviceaccounts/token', namespace }
+  if (!(await mayService(world, action))) return ok(`${who} may mint tokens of no others`)
+  return warning(
+    `${who} may mint tokens of every ServiceAccount in ${namespace}, and log in to Vault as each`,
+    `kubectl -n ${namespace} get roles -o yaml; add resourceNames: [${name}] to the rule for serviceaccounts/token`,
+  )
+}
+
+async function serviceName(world: World): Promise<string> {
+  const { name, isServiceAccount } = await caller(world)
+  if (isServiceAccount) return name
+  const { namespace, name: configured } = await account(world)
+  return `system:serviceaccount:${namespace}:${configured}`
 }

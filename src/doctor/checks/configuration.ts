@@ -44,7 +44,7 @@ function audience({ vault: { auth }, legacy }: Settings): Verdict {
 
 function transport({ vault: { url } }: Settings): Verdict {
   const { protocol, hostname } = new URL(url)
-  if (protocol === 'https:') return ok('https')
+  if (protocol === 'https:') return ok('with TLS')
   if (isLoopback(hostname)) return ok('plain http to this host alone')
   return warning(
     `plain http to ${hostname}: tokens, JWTs and plaintext pass in the clear`,

@@ -3,7 +3,7 @@ import { isRecord } from '../../lib/record.ts'
 import type { JwtClaims } from '../../lib/jwt.ts'
 import type { VaultReply } from '../../vault/client.ts'
 import { claims, jwtSettings, role, textIn, textsIn } from '../vault.ts'
-import { finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
+import { finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 import { isForApiServer } from './configuration.ts'
 
@@ -124,7 +124,7 @@ async function identity(world: World): Promise<Verdict> {
   )
   return finding(
     says.join('; '),
-    write(world, differences.map(({ field, wanted }) => `${field}=${wanted}`).join(' ')),
+    write(world, differences.map(({ field, wanted }) => `${field}=${word(wanted)}`).join(' ')),
   )
 }
 
@@ -174,8 +174,8 @@ async function bounds(world: World): Promise<Verdict> {
   const { serviceAccount = 'NAME', namespace = 'NAMESPACE', sub = '' } = await claims(world)
   const exact =
     method === 'jwt'
-      ? `bound_subject=${sub}`
-      : `${NAMES}=${serviceAccount} ${NAMESPACES}=${namespace}`
+      ? `bound_subject=${word(sub)}`
+      : `${NAMES}=${word(serviceAccount)} ${NAMESPACES}=${word(namespace)}`
   return warning(`the role lets in ${open}`, write(world, exact))
 }
 

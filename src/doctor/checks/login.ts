@@ -47,8 +47,8 @@ async function life(world: World): Promise<Verdict> {
 /** The command that sets a field of the role, and leaves the others. */
 function write(world: World, field: string): string {
   // Without its type, a jwt role is taken for one of oidc.
-  const type = world.settings.vault.auth.method === 'jwt' ? 'role_type=jwt ' : ''
-  return `vault write ${rolePath(world)} ${type}${field}`
+  const kind = world.settings.vault.auth.method === 'jwt' ? 'role_type=jwt ' : ''
+  return `vault write ${rolePath(world)} ${kind}${field}`
 }
 
 function rolePath({ settings }: World): string {

@@ -1,7 +1,7 @@
 /** Vault as a server: its state, its clock, its audit log. */
 import { isRecord } from '../../lib/record.ts'
 import { health, look } from '../vault.ts'
-import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
+import { critical, finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 import { reachable } from './network.ts'
 
@@ -98,7 +98,7 @@ interface Device {
 
 const devices: (world: World) => Promise<readonly Device[]> = fact(async (world) => {
   if (world.settings.vault.namespace !== undefined) throw new Missing('the root namespace of Vault')
-  const found = await look(world, 'sys/audit')
+  const found = await look(world, 'sys/audit', 'read and sudo')
   if (!found) throw new Missing('sys/audit, which this server does not serve')
   return Object.entries(found).map(([path, device]) => {
     const options = isRecord(device) ? device['options'] : undefined
@@ -125,6 +125,6 @@ async function hashed(world: World): Promise<Verdict> {
   if (!first) return ok('tokens and plaintext are hashed in it')
   return critical(
     `the audit device ${first.path} has log_raw: it writes tokens and decrypted secrets as they are`,
-    `vault audit disable ${first.path} && vault audit enable -path=${first.path} file file_path=… (without log_raw), and change every secret that passed`,
+    `vault audit disable ${word(first.path)} && vault audit enable -path=${word(first.path)} file file_path=… (without log_raw), and change every secret that passed`,
   )
 }

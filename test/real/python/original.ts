@@ -1,5 +1,5 @@
 /** The Python original as published, in a virtual environment of its own. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,23 +39,63 @@ export function interpreter(): string {
 }
 
 /** Runs one of the scripts beside this file. @throws with its stderr when it fails */
-export function runOriginal(
+export async function runOriginal(
   script: 'create.py' | 'read.py',
   files: readonly string[],
   input = '',
 ): Promise<string> {
+  const { code, stdout, stderr } = await ended(script, files, (child) => child.stdin.end(input))
+  if (code === 0) return stdout
+  throw new Error(`${script} ended with ${code}:\n${stderr}`)
+}
+
+/** What a script left behind. */
+export interface Ended {
+  /** `null` where a signal ended it. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/**
+ * Rotates the key and encrypts anew as the original does, `recrypt.py`.
+ *
+ * @param meanwhile - done when it has read, before it writes
+ * @throws what `meanwhile` rejects with
+ */
+export async function recryptOriginal(
+  files: readonly string[],
+  meanwhile: () => Promise<void>,
+): Promise<Ended> {
+  let done = Promise.resolve()
+  const result = await ended('recrypt.py', files, (child) => {
+    child.stdout.once('data', () => {
+      done = meanwhile().finally(() => child.stdin.end())
+    })
+  })
+  await done
+  return result
+}
+
+function ended(
+  script: string,
+  files: readonly string[],
+  feed: (child: ChildProcessWithoutNullStreams) => void,
+): Promise<Ended> {
   const path = fileURLToPath(new URL(script, import.meta.url))
   const child = spawn(interpreter(), [path, ...files], { stdio: 'pipe' })
   const output: Buffer[] = []
   const errors: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk))
-  child.stdin.end(input)
+  // One that ended early reads no more; its exit code says why.
+  child.stdin.on('error', () => undefined)
+  feed(child)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(output).toString())
-      else reject(new Error(`${script} ended with ${code}:\n${Buffer.concat(errors).toString()}`))
+      const [stdout, stderr] = [output, errors].map((each) => Buffer.concat(each).toString())
+      resolve({ code, stdout: stdout ?? '', stderr: stderr ?? '' })
     })
   })
 }

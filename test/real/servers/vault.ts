@@ -22,6 +22,8 @@ export interface VaultOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Added to the configuration file, as HCL. */
   readonly hcl?: string | undefined
+  /** `false`: neither initialised nor unsealed; it has no keys and no token then. Default `true`. */
+  readonly initialize?: boolean | undefined
 }
 
 /** A certificate to serve, and the CA that a client is told to trust. */
@@ -77,12 +79,14 @@ export async function startVault(options: VaultOptions = {}): Promise<VaultServe
   const tls = await certificate(options.tls ?? false, directory)
   const prepared = await prepare(options, { binary, directory, port, tls })
   const server = await startProcess(prepared.plan)
-  const keys = await initialise(prepared.socket)
+  const keys = options.initialize === false ? NO_KEYS : await initialise(prepared.socket)
   const caPem = tls && (await readFile(tls.caFile, 'utf8'))
   const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const access = { url, caFile: tls?.caFile, caPem, ...keys }
   return control({ access, name, port, directory, prepared, server })
 }
+
+const NO_KEYS = { rootToken: '', unsealKey: '' }
 
 async function certificate(
   tls: boolean | VaultTls,

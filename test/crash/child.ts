@@ -1,0 +1,144 @@
+/** The command line in a process of its own that is killed. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { build } from 'esbuild'
+import { expect } from 'vitest'
+
+import { createTransport } from '../../src/http/transport.ts'
+import { systemRuntime, type Runtime } from '../../src/runtime.ts'
+import { given, runWith } from '../cli/authoring-world.ts'
+import { NEW, OLD, type Place, type Situation } from './place.ts'
+import type { Runner } from './matrix.ts'
+import type { Subject } from './subjects.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+
+/** Builds the program into `directory`; gives its file. */
+export async function buildCrashing(directory: string): Promise<string> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['test/process/programs/crash.ts'],
+    outdir: directory,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    // As in the package: what a command does not need is not loaded.
+    splitting: true,
+    minify: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    external: ['google-auth-library'],
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
+    },
+    logLevel: 'silent',
+  })
+  return join(directory, 'crash.mjs')
+}
+
+/** A directory of one test, and one in memory for plaintext. */
+export interface Room {
+  readonly directory: string
+  readonly memory: string
+  close(): void
+}
+
+export function openRoom(): Room {
+  const directory = mkdtempSync(join(tmpdir(), 'secretmanager-crash-'))
+  const memory = mkdtempSync('/dev/shm/secretmanager-crash-')
+  mkdirSync(join(directory, 'deploy'))
+  const close = (): void => {
+    for (const each of [directory, memory]) rmSync(each, { recursive: true, force: true })
+  }
+  return { directory, memory, close }
+}
+
+/** Kills the command as a process of its own; what comes again finds the same files and variables. */
+export function processRunner(program: string, place: Place, room: Room, seed: number): Runner {
+  const { directory, memory } = room
+  const kubeconfig = join(directory, 'kubeconfig')
+  const config = join(directory, 'config.json')
+  const log = join(directory, 'points')
+  writeFileSync(kubeconfig, place.kubeconfig)
+  writeFileSync(config, JSON.stringify({ ...place.config, kubernetes: { kubeconfig } }))
+  const argsOf = (subject: Subject, situation: Situation): string[] => {
+    return [...subject.args(situation), '--config', config]
+  }
+  const variablesOf = ({ role }: Subject): Record<string, string> => ({
+    HOME: directory,
+    VAULT_TOKEN: place.tokens[role],
+    XDG_RUNTIME_DIR: memory,
+    EDITOR: 'sed -i s/canary-old/canary-new/',
+  })
+  return {
+    run: async (subject, situation, at) => {
+      writeFileSync(log, '')
+      const child = spawn(process.execPath, [program, ...argsOf(subject, situation)], {
+        cwd: directory,
+        env: {
+          ...variablesOf(subject),
+          PATH: process.env['PATH'],
+          SM_CRASH_AT: String(at),
+          SM_CRASH_SEED: String(seed * 1000 + at),
+          SM_CRASH_LOG: log,
+        },
+        stdio: ['pipe', 'ignore', 'pipe'],
+      })
+      const { code, signal, stderr } = await ended(child, subject.stdin ?? '')
+      const points = readFileSync(log, 'utf8').trimEnd().split('\n')
+      return { isDead: signal === 'SIGKILL', code, stderr, points }
+    },
+    again: async (subject, situation) => {
+      const variables = variablesOf(subject)
+      const runtime: Runtime = {
+        ...systemRuntime((options) => createTransport(options, runtime)),
+        env: (name) => variables[name],
+      }
+      const args = argsOf(subject, situation)
+      const { code, stderr } = await runWith(given(subject.stdin ?? ''), args, runtime)
+      return { isDead: false, code, stderr, points: [] }
+    },
+    inspect: () => expectNoPlaintext(room),
+  }
+}
+
+/** An empty directory may stay, where it was killed before it wrote. */
+async function expectNoPlaintext({ directory, memory }: Room): Promise<void> {
+  const open = filesIn(directory).filter((file) => {
+    const text = readFileSync(file, 'latin1')
+    return text.includes(OLD) || text.includes(NEW)
+  })
+  expect(open).toEqual([])
+  // Who watches over a killed edit needs a moment.
+  for (let tries = 1; filesIn(memory).length > 0 && tries < 100; tries += 1) await pause(50)
+  expect(filesIn(memory)).toEqual([])
+}
+
+function filesIn(directory: string): readonly string[] {
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true })
+  return entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name))
+}
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stderr: string
+}
+
+/** Not longer than until its own end: an editor that outlives it holds its streams. */
+function ended(child: ChildProcess, stdin: string): Promise<Ended> {
+  let stderr = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(stdin)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (code, signal) => {
+      // What it wrote last may still be in the pipe.
+      setImmediate(() => resolve({ code, signal, stderr }))
+    })
+  })
+}

@@ -1,0 +1,79 @@
+/** P1, D1: commands that are killed at every point at which they wait, on real servers. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { buildCrashing, openRoom, processRunner } from '../crash/child.ts'
+import { crashMatrix, EVERY, type Shard } from '../crash/matrix.ts'
+import { placeOn } from '../crash/place.ts'
+import {
+  ADOPT,
+  ADOPT_FILES,
+  EDIT,
+  RETIRE,
+  REWRAP,
+  REWRAP_FILES,
+  ROTATE,
+  ROTATE_COMPAT,
+  SET,
+} from '../crash/subjects.ts'
+import { serversPresent } from './servers.ts'
+import { sharedServers } from './shared.ts'
+import { worldOf } from './world.ts'
+
+/** Every point for one order of answers; a third each, and not the same, for two more. */
+const SHARDS: readonly (readonly [seed: number, shard: Shard])[] = [
+  [1, EVERY],
+  [2, { first: 1, step: 3 }],
+  [3, { first: 2, step: 3 }],
+]
+
+const SUBJECTS = [
+  ROTATE,
+  ROTATE_COMPAT,
+  RETIRE,
+  REWRAP,
+  EDIT,
+  SET,
+  ADOPT,
+  ADOPT_FILES,
+  REWRAP_FILES,
+]
+
+const rows = SHARDS.flatMap(([seed, shard]) =>
+  SUBJECTS.map((subject) => [subject.name, seed, subject, shard] as const),
+)
+
+describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () => {
+  let directory: string
+  let program: string
+  const tried: string[] = []
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'secretmanager-crashing-'))
+    program = await buildCrashing(directory)
+  })
+  afterAll(() => {
+    rmSync(directory, { recursive: true, force: true })
+    console.log(`killed, run again, and ended as if undisturbed:\n${tried.join('\n')}`)
+  })
+
+  // Most of a run is waiting: for a process to start, for another run's patience.
+  describe.concurrent('P1, D1, I1 to I4: SIGKILL at each point, then again', () => {
+    test.each(rows)('%s, seed %i', { timeout: 900_000 }, async (name, seed, subject, shard) => {
+      const { vault, kubernetes } = sharedServers()
+      const room = openRoom()
+      try {
+        const world = worldOf(vault, kubernetes)
+        const place = await placeOn(world, join(room.directory, 'deploy'))
+        const runner = processRunner(program, place, room, seed)
+        const { points, converged } = await crashMatrix(subject, place, runner, shard)
+        tried.push(`${name}, seed ${seed}: ${converged} of ${points} points`)
+        expect(converged).toBe(points)
+      } finally {
+        room.close()
+      }
+    })
+  })
+})
