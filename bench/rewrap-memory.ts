@@ -12,8 +12,14 @@ import { programFile, run } from './process.ts'
 const DOCUMENTS = 100_000
 /** The first once everything is loaded and compiled. */
 const MARKS = [10_000, DOCUMENTS] as const
-const GOAL_MIB = 16
 const MIB = 1 << 20
+
+/** What is measured, in MiB. */
+export const MEMORY: Pick<Figure, 'name' | 'unit'> & { readonly goal: number } = {
+  name: 'rewrap.memory',
+  unit: 'MiB growth',
+  goal: 16,
+}
 
 /** What `programs/rewrap-stack.mjs` prints. */
 interface Where {
@@ -35,7 +41,7 @@ interface Sample {
 }
 
 /** Runs the command `cli` against embedded servers in a process of their own. */
-export async function rewrapMemory(cli: string): Promise<readonly Figure[]> {
+export async function rewrapMemory(cli: string): Promise<Figure> {
   const directory = await mkdtemp(join(tmpdir(), 'secretmanager-rewrap-'))
   const servers = startServers()
   try {
@@ -62,7 +68,7 @@ async function placeOf({ stdout }: ChildProcess): Promise<Where> {
   return JSON.parse(line) as Where
 }
 
-async function measure(cli: string, directory: string, where: Where): Promise<readonly Figure[]> {
+async function measure(cli: string, directory: string, where: Where): Promise<Figure> {
   const samplesFile = join(directory, 'samples')
   const hook = pathToFileURL(programFile('rewrap-usage.mjs')).href
   const { namespace, key } = where
@@ -82,15 +88,13 @@ async function measure(cli: string, directory: string, where: Where): Promise<re
   const told = ({ rss, heapUsed, external }: Sample): string =>
     `${(rss / MIB).toFixed(1)} MiB (heap ${(heapUsed / MIB).toFixed(1)}, external ${(external / MIB).toFixed(1)})`
   const note = `resident after ${MARKS[0]} documents ${told(early)}, after ${MARKS[1]} ${told(late)}, each time after a collection; ${(wallMs / 1000).toFixed(0)} s, embedded servers in a process beside it`
-  return [
-    figure('rewrap.memory', {
-      value: (late.rss - early.rss) / MIB,
-      unit: 'MiB growth',
-      goal: GOAL_MIB,
-      samples: 1,
-      note,
-    }),
-  ]
+  return figure(MEMORY.name, {
+    value: (late.rss - early.rss) / MIB,
+    unit: MEMORY.unit,
+    goal: MEMORY.goal,
+    samples: 1,
+    note,
+  })
 }
 
 async function configFile(directory: string, where: Where): Promise<string> {

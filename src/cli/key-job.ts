@@ -28,6 +28,8 @@ export interface OpenJob extends OpenKey {
   readonly sites: readonly Site[]
   /** The objects of the configured cluster that a person named, and no others; absent where none were. */
   readonly named: Site | undefined
+  /** Whether only some of the configured cluster is looked at, and no inventory says that this is all. */
+  readonly isPartial: boolean
   /** Whether the journal is known to be within reach: files alone need no cluster. */
   readonly hasJournal: boolean
 }
@@ -66,7 +68,9 @@ export function withKeyJob<T>(
       definitions.length === 0
         ? undefined
         : await clusters.selected(key, { definitions, scan: [] }, signal)
-    return work({ ...shared, job, sites, named, hasJournal })
+    const { selection, inventory } = target
+    const isPartial = selection !== undefined && selection.scan !== true && inventory === undefined
+    return work({ ...shared, job, sites, named, hasJournal, isPartial })
   })
 }
 

@@ -125,7 +125,9 @@ function guarded(directory: string): { keep(): void; end(): void } {
   }
 }
 
-const GUARD = `trap '' HUP INT TERM; read -r word; [ "$word" = keep ] || rm -rf -- "$1"`
+/** An editor that is left behind may make a file while its directory is removed, which then is not empty. */
+const GUARD = `trap '' HUP INT TERM; read -r word; [ "$word" = keep ] && exit
+for try in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 1; done`
 
 /** In one go, because a process that exits waits for nothing. */
 function eraseDirectory(directory: string): void {

@@ -64,6 +64,16 @@ export function createWorld(options: WorldOptions): World {
   }
 }
 
+/**
+ * Looks for the operator's token, where one is to look: without it every check would say the same.
+ *
+ * @throws {@link SecretManagerError} SM_FILE_UNREADABLE, SM_CONFIG_INVALID
+ */
+export async function findOperator(world: World): Promise<void> {
+  const { operator } = world
+  if (operator) await world.call((allowance) => operator.ready(allowance))
+}
+
 /** Ends what the checks began. */
 export async function closeWorld({ core, server }: World): Promise<void> {
   await closeCore(core)

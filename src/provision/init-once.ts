@@ -118,24 +118,13 @@ function textsIn(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
 }
 
-/** After these the request never reached Vault. */
-const UNSENT: ReadonlySet<string | undefined> = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-])
-
 /** What a failed `sys/init` left behind is for Vault to say: also a refusal may come after the point of no return. */
 async function fateOf(
   core: Core,
   runtime: Runtime,
   error: SecretManagerError,
 ): Promise<SecretManagerError> {
-  const isUnsent = error.code.startsWith('SM_TLS_') || UNSENT.has(error.causeClass)
-  const wasBefore = error.message === initialised(core).message
-  if (isUnsent || wasBefore || error.code === 'SM_REDIRECT_REFUSED') return error
+  if (isUnsent(error) || error.message === initialised(core).message) return error
   // 500 is Vault's own word for what it tried and could not; the others are a gateway's.
   const isDecided = error.status !== undefined && error.status <= 500
   const isInitialized = await isInitializedSoon(core, runtime, isDecided ? 0 : LATEST_MS)
@@ -143,6 +132,19 @@ async function fateOf(
   // It was answered by Vault, which is not initialised: it was refused, and that is all.
   return isInitialized === false && isDecided ? error : unknown(core)
 }
+
+/** Whether the request never reached Vault. */
+function isUnsent({ code, causeClass }: SecretManagerError): boolean {
+  return code.startsWith('SM_TLS_') || code === 'SM_REDIRECT_REFUSED' || UNSENT.has(causeClass)
+}
+
+const UNSENT: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
 
 const POLL_MS = 500
 /** A Vault that lost its client goes on; for so long it is watched. */

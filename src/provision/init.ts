@@ -100,7 +100,7 @@ async function stateNow(core: Core, signal: AbortSignal): Promise<Waiting | 'act
 
 /** A node names itself as the leader before it serves as one. */
 function isActive({ ha_enabled, is_self, leader_address }: VaultReply, url: string): boolean {
-  if (ha_enabled !== true || is_self === false) return true
+  if (ha_enabled !== true || is_self === true) return true
   return typeof leader_address === 'string' && leader_address !== '' && leader_address !== url
 }
 

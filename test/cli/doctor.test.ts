@@ -90,6 +90,15 @@ test('with the token of an operator, what the service may not read is checked to
   expect(stdout).toMatch(/^ok +key\.versions +latest v1, decrypts from v1/m)
 })
 
+test('an operator without a token is told so, before anything is asked; exit code 2', async () => {
+  const world = await soundWorld()
+  const asked = world.requests.length
+  const { code, stderr } = await run([...APP, '--as-operator'], { runtime: world.runtime })
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/there is no token in .*vault-token/)
+  expect(world.requests).toHaveLength(asked)
+})
+
 test('nothing is written: not a key, not a login of the operator', async () => {
   const world = await soundWorld()
   await run([...APP, '--as-operator'], { runtime: asOperator(world) })

@@ -29,8 +29,10 @@ beforeEach(async () => {
   await runKey(world, ['rotate', ...BY_KEY])
 })
 
+const RETIRE = ['retire', ...BY_KEY, '-A']
+
 function retire(args: readonly string[] = [], input: Input = given('')): Promise<Ran> {
-  return runKey(world, ['retire', ...BY_KEY, ...args], world.operator, input)
+  return runKey(world, [...RETIRE, ...args], world.operator, input)
 }
 
 function unretire(...args: readonly string[]): Promise<Ran> {
@@ -72,7 +74,7 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
 
   test('I5: without decrypt; --json on stdout alone', async () => {
     const runtime = await asWho(world, ROTATOR)
-    const ran = await runKey(world, ['retire', ...BY_KEY, '--json'], runtime)
+    const ran = await runKey(world, [...RETIRE, '--json'], runtime)
     expect(ran).toMatchObject({ code: 0 })
     expect(jsonLines(ran.stdout)).toMatchObject([
       { latest: 3, from: 1, to: 2, reasons: [], dryRun: false, trimmed: false },
@@ -96,7 +98,7 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
       const { encrypt } = await versionsOf(world)
       if (encrypt === 3) await putLine(world, 'one', old)
     })
-    const ran = await runKey(world, ['retire', ...BY_KEY], runtime)
+    const ran = await runKey(world, RETIRE, runtime)
     expect(ran).toMatchObject({ code: 8 })
     expect(ran.stderr).toContain('an old document turned up: versions from 1 on open again\n')
     expect(await versionsOf(world)).toMatchObject({ decrypt: 1 })
@@ -106,20 +108,19 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     await runKey(world, ['rotate', ...BY_KEY, '--cluster', 'east', '-n', 'default'])
     await runKey(world, ['rotate', ...BY_KEY])
     const later = { ...world.operator, wallClock: () => Date.now() + 30 * 3_600_000 }
-    const args = ['retire', ...BY_KEY]
-    const ran = await runKey(world, args, later)
+    const ran = await runKey(world, RETIRE, later)
     expect(ran).toMatchObject({ code: 8 })
     expect(ran.stderr).toContain('cluster east was not looked at for 30 hours')
-    const typo = await runKey(world, [...args, '--forget', 'east'], later)
+    const typo = await runKey(world, [...RETIRE, '--forget', 'east'], later)
     expect(typo.code).toBe(8)
     expect(typo.stderr).toContain('nothing is recorded of east; recorded: cluster default; ')
-    const forgotten = await runKey(world, [...args, '--forget', 'cluster east'], later)
+    const forgotten = await runKey(world, [...RETIRE, '--forget', 'cluster east'], later)
     expect(forgotten).toMatchObject({ code: 0 })
   })
 
   test('the policy of the Python original does not do, and --compat is no way out', async () => {
     const runtime = await asWho(world, ORIGINAL)
-    const ran = await runKey(world, ['retire', ...BY_KEY], runtime)
+    const ran = await runKey(world, RETIRE, runtime)
     expect(ran).toMatchObject({ code: 3, stdout: '' })
     expect(ran.stderr).toContain('path "transit/keys/app/config" { capabilities = ["update"]')
     expect(ran.stderr).not.toContain('--compat')
@@ -142,9 +143,44 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
       ...world.operator,
       sleep: () => Promise.resolve(person.abort('SIGINT')),
     }
-    const ran = await runKey(world, ['retire', ...BY_KEY], runtime, given(''), person.signal)
+    const ran = await runKey(world, RETIRE, runtime, given(''), person.signal)
     expect(ran).toMatchObject({ code: 130, stdout: '' })
     expect(await versionsOf(world)).toMatchObject({ decrypt: 1 })
+  })
+})
+
+describe('I21: a part of a cluster', () => {
+  const PART = ['retire', ...BY_KEY]
+
+  test('is no inventory: without a terminal it needs --yes, and nothing was changed', async () => {
+    const before = await everything(world)
+    const ran = await runKey(world, PART)
+    expect(ran).toMatchObject({ code: 2, stdout: '' })
+    expect(ran.stderr).toContain('only a part of the cluster would be looked at')
+    expect(ran.stderr).toContain('--inventory FILE, or -A; or --yes')
+    expect(await everything(world)).toEqual(before)
+    expect(await runKey(world, [...PART, '--dry-run'])).toMatchObject({ code: 0 })
+    expect(await runKey(world, [...PART, '--yes'])).toMatchObject({ code: 0 })
+  })
+
+  test('at a terminal the question says so', async () => {
+    let asked = ''
+    const input: Input = {
+      ...given(undefined),
+      confirm: (question) => {
+        asked = question
+        return Promise.resolve(true)
+      },
+    }
+    expect(await runKey(world, PART, world.operator, input)).toMatchObject({ code: 0 })
+    expect(asked).toMatch(/^Only a part of the cluster is looked at\. Retire version 1 of app\?/)
+  })
+
+  test('an inventory says what there is', async () => {
+    const inventory = 'clusters: [{ scan: [app] }]'
+    const runtime = operatorRuntime(world, { '/inventory.yaml': inventory })
+    const ran = await runKey(world, [...PART, '--inventory', '/inventory.yaml'], runtime)
+    expect(ran).toMatchObject({ code: 0 })
   })
 })
 

@@ -111,10 +111,10 @@ function withDisk(runtime: Runtime): Runtime {
 
 /** And without a cluster: nothing says where one is, and none answers. */
 function clusterless(runtime: Runtime): Runtime {
-  const files = withDisk(runtime)
+  const disk = withDisk(runtime)
   const lonely = {
-    ...files,
-    readFile: (name: string) => (name === '/kubeconfig' ? readFile('/none') : files.readFile(name)),
+    ...disk,
+    readFile: (name: string) => (name === '/kubeconfig' ? readFile('/none') : disk.readFile(name)),
   }
   return intercepted(lonely, (request) => {
     if (/ \/apis?\//.test(request)) throw new TypeError('no cluster was to be asked')

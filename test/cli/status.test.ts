@@ -59,7 +59,7 @@ test('after rotate and retire both are told, and places that were looked at befo
   await runKey(world, ['rotate', ...BY_KEY])
   await runKey(world, ['rotate', ...BY_KEY, '--cluster', 'east', '-n', 'default'])
   await runKey(world, ['rewrap', ...BY_KEY])
-  await runKey(world, ['retire', ...BY_KEY])
+  await runKey(world, ['retire', ...BY_KEY, '-A'])
   const { code, stdout } = await status()
   expect(code).toBe(0)
   expect(timeless(stdout)).toContain(`latest version 3, made TIME; 2 and later open
@@ -100,7 +100,7 @@ describe('what does not open is told, with what mends it', () => {
   test('under a version that was closed', async () => {
     const old = await lineOf(world, 'one')
     await runKey(world, ['rotate', ...BY_KEY])
-    await runKey(world, ['retire', ...BY_KEY, '--keep', '0'])
+    await runKey(world, ['retire', ...BY_KEY, '-A', '--keep', '0'])
     await putLine(world, 'one', old)
     const { code, stdout } = await status()
     expect(code).toBe(8)
@@ -117,7 +117,7 @@ describe('what does not open is told, with what mends it', () => {
   test('under a version that was destroyed', async () => {
     const old = await lineOf(world, 'one')
     await runKey(world, ['rotate', ...BY_KEY])
-    await runKey(world, ['retire', ...BY_KEY, '--keep', '0', '--trim', '--yes'])
+    await runKey(world, ['retire', ...BY_KEY, '-A', '--keep', '0', '--trim', '--yes'])
     await putLine(world, 'one', old)
     const { code, stdout } = await status('--json')
     expect(code).toBe(8)

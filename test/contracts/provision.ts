@@ -431,6 +431,11 @@ export function provisionContract(
         expect(proofs.filter(isBroken)).toEqual([])
         // As wide as the original has it: told, and no failure.
         expect(proofs.filter(isOtherwise).map(({ what }) => what)).toContain('reader encrypts')
+        await setup.destroy({ file })
+        expect(await state()).toEqual(before)
+        expect(await readAsBefore(plan)).toEqual(dictionary)
+        const { body } = await setup.vault('GET', `sys/auth/${plan.authMount}`)
+        expect(body.data.description).toBe('')
       })
 
       test('is refused where nobody said that it is to be adopted', async () => {

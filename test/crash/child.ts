@@ -10,6 +10,7 @@ import { expect } from 'vitest'
 import { createTransport } from '../../src/http/transport.ts'
 import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import { given, runWith } from '../cli/authoring-world.ts'
+import type { CrashVariables } from '../process/programs/crash.ts'
 import { NEW, OLD, type Place, type Situation } from './place.ts'
 import type { Runner } from './matrix.ts'
 import type { Subject } from './subjects.ts'
@@ -56,12 +57,19 @@ export function openRoom(): Room {
   return { directory, memory, close }
 }
 
+/** Leaves copies beside its file, for as long as it takes to remove a directory. */
+const EDITOR = `at=0
+while [ $at -lt 200 ]; do at=$((at + 1)); echo canary > "$1.$at"; done 2> /dev/null
+exec sed -i s/canary-old/canary-new/ "$1"`
+
 /** Kills the command as a process of its own; what comes again finds the same files and variables. */
 export function processRunner(program: string, place: Place, room: Room, seed: number): Runner {
   const { directory, memory } = room
   const kubeconfig = join(directory, 'kubeconfig')
   const config = join(directory, 'config.json')
   const log = join(directory, 'points')
+  const editor = join(directory, 'editor.sh')
+  writeFileSync(editor, EDITOR)
   writeFileSync(kubeconfig, place.kubeconfig)
   writeFileSync(config, JSON.stringify({ ...place.config, kubernetes: { kubeconfig } }))
   const argsOf = (subject: Subject, situation: Situation): string[] => {
@@ -71,20 +79,19 @@ export function processRunner(program: string, place: Place, room: Room, seed: n
     HOME: directory,
     VAULT_TOKEN: place.tokens[role],
     XDG_RUNTIME_DIR: memory,
-    EDITOR: 'sed -i s/canary-old/canary-new/',
+    EDITOR: `sh ${editor}`,
   })
   return {
     run: async (subject, situation, at) => {
       writeFileSync(log, '')
+      const crash: CrashVariables = {
+        SM_CRASH_AT: String(at),
+        SM_CRASH_SEED: String(seed * 1000 + at),
+        SM_CRASH_LOG: log,
+      }
       const child = spawn(process.execPath, [program, ...argsOf(subject, situation)], {
         cwd: directory,
-        env: {
-          ...variablesOf(subject),
-          PATH: process.env['PATH'],
-          SM_CRASH_AT: String(at),
-          SM_CRASH_SEED: String(seed * 1000 + at),
-          SM_CRASH_LOG: log,
-        },
+        env: { ...variablesOf(subject), ...crash, PATH: process.env['PATH'] },
         stdio: ['pipe', 'ignore', 'pipe'],
       })
       const { code, signal, stderr } = await ended(child, subject.stdin ?? '')

@@ -80,9 +80,9 @@ interface Stored {
 }
 
 /** Secrets, and one ConfigMap: `map`. */
-type Name = 'a' | 'b' | 'c' | 'current' | 'map'
+type Name = 'a' | 'b' | 'current' | 'map'
 
-const ALL: readonly Name[] = ['a', 'b', 'c', 'current', 'map']
+const ALL: readonly Name[] = ['a', 'b', 'current', 'map']
 
 /** Makes one that shares nothing with any other; `directory` is for files. */
 export async function placeOn(given: KubevaultUnderTest, directory: string): Promise<Place> {

@@ -21,7 +21,7 @@ describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () =>
       const { vault, kubernetes } = sharedServers()
       return Promise.resolve(worldOf(vault, kubernetes))
     },
-    { killEvery: 4 },
+    { killEvery: 6 },
   )
 
   describe('a process', () => {
@@ -108,7 +108,7 @@ describe.skipIf(!serversPresent('vault', 'kube', 'kine'))('on HashiCorp Vault an
         },
       }
     },
-    { killEvery: 4 },
+    { killEvery: 6 },
   )
 })
 

@@ -7,7 +7,7 @@ import { CHECKS } from '../../doctor/checks.ts'
 import { caOf, jobManifests, namespaceOf } from '../../doctor/job.ts'
 import { diagnose, type Result } from '../../doctor/run.ts'
 import { isFound, type Outcome } from '../../doctor/verdict.ts'
-import { closeWorld, createWorld, type World } from '../../doctor/world.ts'
+import { closeWorld, createWorld, findOperator, type World } from '../../doctor/world.ts'
 import { SecretManagerError } from '../../errors.ts'
 import { Findings } from '../findings.ts'
 import { dim, paragraph, strong, type Output, type Sheet } from '../output.ts'
@@ -69,6 +69,7 @@ async function examine(
   const world = await worldOf(name, values, context)
   const quiet = announceWaits(context.output, context.runtime)
   try {
+    await findOperator(world)
     const isJson = values['json'] === true
     const results: Result[] = []
     for await (const result of diagnose(world, CHECKS)) {
@@ -93,6 +94,7 @@ async function listAccess(target: string, values: FlagValues, context: Context):
   }
   const world = await worldOf(name, { ...values, namespace }, context)
   try {
+    await findOperator(world)
     const report = await accessTo(world)
     const { data } = context.output
     if (values['json'] === true) data.line(JSON.stringify(report, undefined, 2))

@@ -1,22 +1,20 @@
 import { Option, type Command } from 'commander'
 
-import { SecretManagerError } from '../../errors.ts'
 import {
   retire as retireKey,
   type RetirementResult,
   type RetirementStep,
 } from '../../rotation/retire.ts'
-import type { KeyFacts } from '../../vault/keyring.ts'
 import { durationOf } from '../duration.ts'
 import { wholeNumber } from '../whole-number.ts'
 import { Findings } from '../findings.ts'
-import { processInput } from '../input.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { Report } from '../key-report.ts'
 import { addJournalFlag, addKeyFlags } from '../key-target.ts'
 import { paragraph, seconds, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 import type { FlagValues } from '../settings.ts'
+import { confirm, planOf, versions, type Plan } from '../retire-plan.ts'
 import { shownName } from '../shown.ts'
 import { addUnretireCommand } from './unretire.ts'
 
@@ -41,7 +39,10 @@ export function addRetireCommands(program: Command, context: Context): void {
 }
 
 const MORE = `
-Everything is looked at three times: before, once whoever applies old
+Name all places where documents are: --inventory, --files, or -A. A part
+of a cluster (-n, NAME) is retired from alone with --yes, or if you say
+so when you are asked. Places that were looked at before and are not
+named count for 24 hours. Everything is looked at three times: before, once whoever applies old
 sources had time to, and right after; if something old turns up then,
 the version is given back at once. Name all places where documents
 are: --inventory, --files. Places that were looked at before and are
@@ -87,13 +88,14 @@ async function perform(
   values: FlagValues,
   context: Context,
 ): Promise<RetirementResult> {
-  const { job, key, output, progress } = open
+  const { job, key, output, progress, isPartial } = open
   const { interrupt: signal } = context
   const { dryRun, isTrim, isJson, keep } = wish
   await job.preflight(isTrim ? ['minima', 'trim'] : ['minima'], signal)
   const plan = planOf(await job.facts(signal), keep)
   if (!dryRun) {
-    await confirm(key.transitKey, plan, isTrim, values, context)
+    const isSure = values['yes'] === true
+    await confirm({ key: key.transitKey, plan, isTrim, isSure, isPartial }, context)
     await forget(open, values, signal)
   }
   const look = { isJson: false, listed: isJson ? NONE : WORTH_A_LINE }
@@ -122,25 +124,6 @@ async function perform(
   if (isJson) output.data.line(JSON.stringify({ key, ...result, dryRun, trimmed }))
   conclude(result, { key: key.transitKey, plan, wish, trimmed }, output)
   return result
-}
-
-/** What is to be closed, as far as the key alone says it. */
-interface Plan {
-  /** Oldest version that opens now, and then. */
-  readonly from: number
-  readonly to: number
-  /** Oldest version that is not destroyed. */
-  readonly available: number
-  readonly isIdle: boolean
-}
-
-function planOf(
-  { latestVersion, minDecryptionVersion, minAvailableVersion }: KeyFacts,
-  keep: number,
-): Plan {
-  const from = Math.max(minDecryptionVersion, 1)
-  const to = Math.max(latestVersion - keep, from)
-  return { from, to, available: Math.max(minAvailableVersion, 1), isIdle: to === from }
 }
 
 async function forget(
@@ -194,11 +177,6 @@ function conclude(
   }
 }
 
-function versions(from: number, to: number): string {
-  if (to <= from) return `version ${from}`
-  return `versions ${from} to ${to}`
-}
-
 function tell(step: RetirementStep, { notes }: Output): void {
   switch (step.step) {
     case 'settle':
@@ -214,25 +192,4 @@ function tell(step: RetirementStep, { notes }: Output): void {
         `a run of ${step.retirement.at} did not end: what it raised is lowered first`,
       )
   }
-}
-
-async function confirm(
-  transitKey: string,
-  { from, to, available, isIdle }: Plan,
-  isTrim: boolean,
-  values: FlagValues,
-  { input = processInput(process), interrupt }: Context,
-): Promise<void> {
-  const isNothing = isTrim ? to <= available : isIdle
-  if (values['yes'] === true || isNothing || (!isTrim && !input.isTerminal)) return
-  if (!input.isTerminal) {
-    throw new SecretManagerError('SM_CONFIG_INVALID', 'nobody is here to be asked about --trim', {
-      hint: '--yes, if the versions are to be destroyed',
-    })
-  }
-  const question = isTrim
-    ? `Destroy ${versions(available, to - 1)} of ${transitKey}? What is under them, backups too, never opens again.`
-    : `Retire ${versions(from, to - 1)} of ${transitKey}? What is under them does not open until unretire.`
-  if (await input.confirm(question, 'no', interrupt)) return
-  throw new SecretManagerError('SM_ABORTED', 'nothing was changed', { hint: 'run it again' })
 }

@@ -14,6 +14,14 @@ import { createTransport } from '../../../src/http/transport.ts'
 import { systemRuntime, type Runtime } from '../../../src/runtime.ts'
 import { nameOf, pointed } from '../../crash/points.ts'
 
+/** What says how it goes; no variables of the product. */
+export interface CrashVariables extends Record<string, string> {
+  /** From 1; 0: it lives. */
+  readonly SM_CRASH_AT: string
+  readonly SM_CRASH_SEED: string
+  readonly SM_CRASH_LOG: string
+}
+
 /** An answer is held back so many milliseconds at most. */
 const HELD_MS = 20
 

@@ -1,0 +1,181 @@
+/** Writers, a rewrap that never rests, rotations and retirements at once; and who looks on. */
+import { expect, test } from 'vitest'
+
+import { retire } from '../../src/rotation/retire.ts'
+import { rotate } from '../../src/rotation/rotate.ts'
+import { contextOf } from '../../src/sealed/binding.ts'
+import { formatSealed, parseSealed } from '../../src/sealed/format.ts'
+import { wrapDocument } from '../../src/sealed/plaintext.ts'
+import { embeddedWorld } from '../contracts/embedded-world.ts'
+import { rotationDesk, type RotationDesk, type Stored } from '../contracts/rotation-desk.ts'
+import { optionsOf } from './rotation-world.ts'
+
+const WRITERS = 8
+const OBJECTS = 16
+const WRITES = 10_000
+/** Documents that a writer seals at once. */
+const BATCH = 24
+
+/** A document is its count: so many writes were there before. */
+function documentOf(count: number): string {
+  return JSON.stringify({ count })
+}
+
+function lineOf({ data }: Stored): string {
+  return Buffer.from(data?.['app.json'] ?? '', 'base64').toString()
+}
+
+/** Documents that come next, sealed ahead under the version that was the latest then. */
+class Sealer {
+  readonly #desk: RotationDesk
+  #ahead = new Map<string, string>()
+
+  constructor(desk: RotationDesk) {
+    this.#desk = desk
+  }
+
+  /** Forgets what was sealed: from now on there is a later version. */
+  renew(): void {
+    this.#ahead = new Map()
+  }
+
+  async seal(name: string, count: number): Promise<string> {
+    const known = this.#ahead.get(`${name} ${count}`)
+    if (known !== undefined) return known
+    const ahead = this.#ahead
+    const { key, plan, vault } = this.#desk
+    const place = { kind: 'Secret', namespace: plan.namespace, name, dataKey: 'app.json' } as const
+    const context = Buffer.from(contextOf(place, 'strict', 'default')).toString('base64')
+    const counts = Array.from({ length: BATCH }, (_, at) => count + at)
+    const batch_input = counts.map((each) => {
+      const wrapped = wrapDocument(each, Buffer.from(documentOf(each)))
+      return { plaintext: Buffer.from(wrapped).toString('base64'), context }
+    })
+    const path = `${key.mount}/encrypt/${key.transitKey}`
+    const { batch_results } = (await vault('POST', path, { batch_input })) as {
+      batch_results: { ciphertext: string }[]
+    }
+    const texts = counts.map((revision, at) =>
+      formatSealed({ ...key, scope: 'strict', revision }, batch_results[at]?.ciphertext ?? ''),
+    )
+    for (const [at, each] of counts.entries()) ahead.set(`${name} ${each}`, texts[at] ?? '')
+    return texts[0] ?? ''
+  }
+}
+
+/** What came of it. */
+interface Figures {
+  acknowledged: number
+  refused: number
+  rewrapped: number
+  cycles: number
+  looks: number
+  unreadable: number
+}
+
+/** Reads the count, and writes the next one by what it read; who is refused reads again. */
+async function write(
+  desk: RotationDesk,
+  sealer: Sealer,
+  figures: Figures,
+  counts: Map<string, number>,
+): Promise<void> {
+  while (figures.acknowledged < WRITES) {
+    // Everything here is one process without sockets: who never rests leaves no turn to timers.
+    await new Promise((resolve) => setImmediate(resolve))
+    const name = `app-${Math.floor(Math.random() * OBJECTS)}`
+    const now = await desk.get('Secret', name)
+    const { revision } = parseSealed(lineOf(now), name).claims
+    const text = await sealer.seal(name, revision + 1)
+    const data = { ...now.data, 'app.json': Buffer.from(text).toString('base64') }
+    try {
+      await desk.replace('Secret', { ...now, data })
+      figures.acknowledged += 1
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    } catch (error) {
+      if (!String(error).includes(': 409 ')) throw error
+      figures.refused += 1
+    }
+  }
+}
+
+/** I2: what stands still while the minimum is read is under no version below it. */
+async function look(desk: RotationDesk, figures: Figures): Promise<void> {
+  const path = `/api/v1/namespaces/${desk.plan.namespace}/secrets`
+  const list = async (): Promise<readonly Stored[]> =>
+    ((await desk.kubernetes('GET', path)) as { items: readonly Stored[] }).items
+  const before = await list()
+  const minimum = Number((await desk.keyFacts())['min_decryption_version'])
+  const after = new Set((await list()).map(({ metadata }) => metadata.resourceVersion))
+  figures.looks += 1
+  for (const each of before) {
+    const version = Number(/vault:v(\d+):/.exec(lineOf(each))?.[1])
+    const stood = after.has(each.metadata.resourceVersion)
+    if (stood && version < minimum) figures.unreadable += 1
+  }
+}
+
+test('I1 and I2: 10,000 writes beside a rewrap, rotations and retirements: none is lost, and everything opens at every instant', async () => {
+  const desk = await rotationDesk(embeddedWorld())
+  const sealer = new Sealer(desk)
+  const counts = new Map<string, number>()
+  for (let at = 0; at < OBJECTS; at += 1) {
+    const name = `app-${at}`
+    await desk.secret(name, { 'app.json': await sealer.seal(name, 1), sibling: 'as it is' })
+  }
+  const figures: Figures = {
+    ...{ acknowledged: 0, refused: 0, rewrapped: 0, cycles: 0, looks: 0, unreadable: 0 },
+  }
+  const isOver = (): boolean => figures.acknowledged >= WRITES
+  const rewraps = async (): Promise<void> => {
+    while (!isOver()) {
+      const { entries } = await desk.look('rewrap')
+      figures.rewrapped += entries.filter(({ outcome }) => outcome.state === 'rewrapped').length
+      const failed = entries.filter(({ outcome }) => outcome.state === 'failed')
+      for (const { outcome } of failed)
+        expect(outcome).toMatchObject({ error: { code: 'SM_K8S_CONFLICT' } })
+    }
+  }
+  const rotations = async (): Promise<void> => {
+    while (!isOver()) {
+      await desk.job({}, async ({ job }) => {
+        await rotate(job.rotation(), optionsOf())
+        sealer.renew()
+        await retire(job.retirement(), {
+          ...{ ...optionsOf(), keep: 1, settleMs: 20, dryRun: false, onStep: () => undefined },
+        })
+      })
+      figures.cycles += 1
+    }
+  }
+  const looks = async (): Promise<void> => {
+    while (!isOver()) {
+      await look(desk, figures)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  const begun = performance.now()
+  const writers = Array.from({ length: WRITERS }, () => write(desk, sealer, figures, counts))
+  await Promise.all([...writers, rewraps(), rotations(), looks()])
+  const seconds = ((performance.now() - begun) / 1000).toFixed(1)
+
+  let lost = 0
+  for (const [name, acknowledged] of counts) {
+    const opened = await desk.open({ name }, await desk.line(name))
+    expect(Buffer.from(opened.document, 'base64').toString()).toBe(documentOf(opened.revision ?? 0))
+    lost += 1 + acknowledged - (opened.revision ?? 0)
+    expect(await desk.line(name, 'sibling')).toBe('as it is')
+  }
+  console.log(`concurrency: ${JSON.stringify({ ...figures, lost, seconds })}`)
+  expect(lost).toBe(0)
+  expect(figures.unreadable).toBe(0)
+  expect(figures.acknowledged).toBeGreaterThanOrEqual(WRITES)
+  for (const each of [figures.rewrapped, figures.cycles, figures.looks]) {
+    expect(each).toBeGreaterThan(0)
+  }
+  // And at last nothing is under an old version any more.
+  await desk.look('rewrap')
+  const { latest_version: latest, min_decryption_version: minimum } = await desk.keyFacts()
+  expect(minimum).toBeGreaterThan(1)
+  expect(latest).toBeGreaterThan(2)
+}, 240_000)
