@@ -52,26 +52,39 @@ export function withKeyJob<T>(
   { needsJournal }: KeyJobOptions,
   work: (open: OpenJob) => Promise<T>,
 ): Promise<T> {
-  const { runtime, interrupt: signal } = context
-  return opened(names, values, context, async ({ target, core, clusters, ...shared }) => {
-    const { key } = shared
+  return opened(names, values, context, async (parts) => {
+    const { target, core, key, clusters } = parts
     const sites = await sitesOf(target, key, clusters, context)
     if (sites.length === 0) throw nowhere(key)
-    const given = values['journalNamespace']
-    const isGiven = typeof given === 'string'
-    const hasJournal = needsJournal || isGiven || sites.some((site) => site.isCluster)
-    const namespace = isGiven ? given : hasJournal ? await clusters.namespace(signal) : ''
-    const isCompat = values['compat'] === true
-    const job = new KeyJob({ core, runtime, key, sites, namespace, isCompat })
-    const definitions = target.selection?.definitions ?? []
-    const named =
-      definitions.length === 0
-        ? undefined
-        : await clusters.selected(key, { definitions, scan: [] }, signal)
-    const { selection, inventory } = target
-    const isPartial = selection !== undefined && selection.scan !== true && inventory === undefined
-    return work({ ...shared, job, sites, named, hasJournal, isPartial })
+    const { journalNamespace: given, compat } = values
+    const hasJournal = needsJournal || given !== undefined || sites.some((site) => site.isCluster)
+    const namespace = hasJournal ? await journalNamespace(given, parts, context) : ''
+    const { runtime } = context
+    const job = new KeyJob({ core, runtime, key, sites, namespace, isCompat: compat === true })
+    const named = await namedSite(parts, context)
+    return work({ ...parts, job, sites, named, hasJournal, isPartial: isPart(target) })
   })
+}
+
+async function journalNamespace(
+  given: unknown,
+  { clusters }: Opened,
+  { interrupt: signal }: Context,
+): Promise<string> {
+  return typeof given === 'string' ? given : clusters.namespace(signal)
+}
+
+async function namedSite(
+  { target: { selection }, key, clusters }: Opened,
+  { interrupt: signal }: Context,
+): Promise<Site | undefined> {
+  const { definitions = [] } = selection ?? {}
+  if (definitions.length === 0) return undefined
+  return clusters.selected(key, { definitions, scan: [] }, signal)
+}
+
+function isPart({ selection, inventory }: KeyTarget): boolean {
+  return selection !== undefined && selection.scan !== true && inventory === undefined
 }
 
 /**

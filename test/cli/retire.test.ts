@@ -147,6 +147,22 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     expect(ran).toMatchObject({ code: 130, stdout: '' })
     expect(await versionsOf(world)).toMatchObject({ decrypt: 1 })
   })
+
+  test('ctrl-c once the minimum was raised: it can be run again, and then is retired', async () => {
+    const person = new AbortController()
+    let changes = 0
+    const runtime = intercepted(world.operator, (request) => {
+      if (request === 'POST /v1/transit/keys/app/config' && ++changes === 2) person.abort('SIGINT')
+      return undefined
+    })
+    const ran = await runKey(world, RETIRE, runtime, given(''), person.signal)
+    expect(ran).toMatchObject({ code: 130, stdout: '' })
+    expect(ran.stderr).toContain('\nnot finished: run the same again, or take it back: ')
+    const again = await retire()
+    expect(again).toMatchObject({ code: 0 })
+    expect(again.stderr).toContain('did not end: what it raised is lowered first\n')
+    expect(await versionsOf(world)).toMatchObject({ decrypt: 2 })
+  })
 })
 
 describe('I21: a part of a cluster', () => {

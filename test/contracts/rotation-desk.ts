@@ -200,16 +200,16 @@ function deskOf(
 
   const job: RotationDesk['job'] = async (options, work) => {
     const { definitions = [], scan = [namespace], via, isCompat = false, others } = options
-    const world = via ? through(runtime, via) : runtime
-    const core = createCore(parseConfig(config), world)
+    const own = via ? through(runtime, via) : runtime
+    const core = createCore(parseConfig(config), own)
     try {
       const site = new ClusterSite({
         ...{ cluster: 'default', key, definitions, scan, calls: core.calls },
         connect: (allowance) => core.connections.kubernetes(allowance),
       })
       const sites = [site, ...(others?.({ core }) ?? [])]
-      const parts = { core, runtime: world, key, sites, namespace, isCompat }
-      return await work({ core, job: new KeyJob(parts), runtime: world, sites })
+      const parts = { core, runtime: own, key, sites, namespace, isCompat }
+      return await work({ core, job: new KeyJob(parts), runtime: own, sites })
     } finally {
       await closeCore(core)
     }

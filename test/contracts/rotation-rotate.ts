@@ -246,11 +246,11 @@ export function rotateContract(world: () => KubevaultUnderTest): void {
       rotateOn(desk, {}, { patienceMs: 3000 }),
       rotateOn(desk, {}, { patienceMs: 3000 }),
     ])
-    const told = results.map((each) =>
+    const came = results.map((each) =>
       each.status === 'fulfilled' ? each.value.to : Reflect.get(each.reason, 'code'),
     )
-    expect(told).toContain(2)
-    expect(told.filter((each) => each !== 2 && each !== 'SM_K8S_CONFLICT')).toEqual([])
+    expect(came).toContain(2)
+    expect(came.filter((each) => each !== 2 && each !== 'SM_K8S_CONFLICT')).toEqual([])
     expect(await desk.keyFacts()).toMatchObject({ latest_version: 2 })
     expect((await desk.open({}, await desk.line('app'))).version).toBe(2)
   })

@@ -16,9 +16,17 @@ export function rotationContract(name: string, open: () => Promise<KubevaultUnde
     }, 60_000)
     afterAll(() => world.close())
 
-    describe('rewrap', () => rewrapContract(() => world))
-    describe('races', () => racesContract(() => world))
-    describe('rotate', () => rotateContract(() => world))
-    describe('retire', () => retireContract(() => world))
+    describe('rewrap', () => {
+      rewrapContract(() => world)
+    })
+    describe('races', () => {
+      racesContract(() => world)
+    })
+    describe('rotate', () => {
+      rotateContract(() => world)
+    })
+    describe('retire', () => {
+      retireContract(() => world)
+    })
   })
 }

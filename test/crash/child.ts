@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { build } from 'esbuild'
 import { expect } from 'vitest'
 
+import { bundle } from '../../scripts/bundle.mjs'
 import { createTransport } from '../../src/http/transport.ts'
 import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import { given, runWith } from '../cli/authoring-world.ts'
@@ -17,27 +17,12 @@ import type { Subject } from './subjects.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
-/** Builds the program into `directory`; gives its file. */
+/** Bundles the program into `directory`, the way the package is; gives its file. */
 export async function buildCrashing(directory: string): Promise<string> {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['test/process/programs/crash.ts'],
-    outdir: directory,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    // As in the package: what a command does not need is not loaded.
-    splitting: true,
-    minify: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-    external: ['google-auth-library'],
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
-    },
-    logLevel: 'silent',
-  })
-  return join(directory, 'crash.mjs')
+  const entryPoints = { index: 'src/index.ts', crash: 'test/process/programs/crash.ts' }
+  await bundle({ root, outdir: directory, entryPoints, external: ['google-auth-library', 'redis'] })
+  writeFileSync(join(directory, 'package.json'), '{"type":"module"}')
+  return join(directory, 'crash.js')
 }
 
 /** A directory of one test, and one in memory for plaintext. */

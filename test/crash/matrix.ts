@@ -53,7 +53,7 @@ export async function crashMatrix(
     const killed = await runner.run(subject, situation, at)
     const point = `${subject.name}, point ${at}: ${killed.points.at(-1)}`
     if (!killed.isDead) {
-      expectOk(killed)
+      await explained(point, () => expectOk(killed))
       return { points: (at - first) / step, converged }
     }
     await explained(point, async () => {
@@ -155,7 +155,7 @@ function plainJournal({ phase, from, retirement, sites }: Journal, latest: numbe
   return { phase, behind: latest - from, retirement: minima, looks }
 }
 
-async function explained(point: string, work: () => Promise<void>): Promise<void> {
+async function explained(point: string, work: () => Promise<void> | void): Promise<void> {
   try {
     await work()
   } catch (error) {

@@ -15,7 +15,7 @@ import type { RotationOptions, RotationParts, RotationStep } from '../../src/rot
 import type { FoundObject, Page, Site, Stored } from '../../src/rotation/site.ts'
 import { keyVersionOf } from '../../src/sealed/raw.ts'
 import type { KeyFacts } from '../../src/vault/keyring.ts'
-import type { HttpRequest, HttpResponse, Runtime } from '../../src/runtime.ts'
+import type { HttpRequest, HttpResponse } from '../../src/runtime.ts'
 import { fakeRuntime, type FakeRuntime } from '../fake-runtime.ts'
 
 export const KEY = { mount: 'transit', transitKey: 'app' }
@@ -97,7 +97,7 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
     adminToken: plan.adminToken,
     journal: async () => (await store().read(new AbortController().signal)).journal,
     parts: (changes = {}) => ({
-      runtime: runtime as Runtime,
+      runtime,
       journal: store(),
       sites: [siteOf(world)],
       latest: () => world.effect('latest', () => Promise.resolve(world.version)),
@@ -114,7 +114,7 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
       ...changes,
     }),
     retirement: (changes = {}) => ({
-      runtime: runtime as Runtime,
+      runtime,
       journal: store(),
       sites: [siteOf(world)],
       facts: () => world.effect('facts', () => Promise.resolve(factsOf(world))),

@@ -2,7 +2,8 @@ import { Option, type Command } from 'commander'
 
 import { loadProvisionFile, type ProvisionFile } from '../../config/provision-file.ts'
 import { parseConfig } from '../../config/schema.ts'
-import { closeCore, createCore } from '../../core.ts'
+import type { Settings } from '../../config/settings.ts'
+import { closeCore, createCore, type Core } from '../../core.ts'
 import { SecretManagerError } from '../../errors.ts'
 import { apply, compare, compareDestroyed, refusal } from '../../provision/apply.ts'
 import { isWork, type Verdict } from '../../provision/change.ts'
@@ -21,13 +22,14 @@ import {
   printSummary,
 } from '../provision-report.ts'
 import { addConfigFlags, configOf, type FlagValues } from '../settings.ts'
+import { addInitFlags, initVault, retireRoot, withToken } from '../vault-init.ts'
 import { announceWaits } from '../waiting.ts'
 
 /** Adds `secretmanager provision`: from an empty Vault and cluster to an app that reads. */
 export function addProvisionCommand(program: Command, context: Context): void {
   const command = program
     .command('provision')
-    .argument('<file>', 'provision file: clusters and apps, in YAML or JSON')
+    .argument('[file]', 'provision file: clusters and apps, in YAML or JSON')
     .description('set up Vault and Kubernetes for apps, with the least that each needs')
     .option('--dry-run', 'show what differs, and change nothing')
     .option('--exit-code', 'with --dry-run: exit with 8 where something differs')
@@ -48,8 +50,8 @@ export function addProvisionCommand(program: Command, context: Context): void {
       ).choices(['yaml']),
     )
     .option('--json', 'report as JSON')
-  addConfigFlags(command).addHelpText('after', MORE)
-  command.action((file: string, values: FlagValues) => provision(file, values, context))
+  addConfigFlags(addInitFlags(command)).addHelpText('after', MORE)
+  command.action((file: string | undefined, values: FlagValues) => provision(file, values, context))
 }
 
 const MORE = `
@@ -62,27 +64,73 @@ Examples:
   secretmanager provision provision.yaml --dry-run
   secretmanager provision provision.yaml --config secretmanager.yaml
   secretmanager provision provision.yaml -o yaml | kubectl apply -f -
-  secretmanager provision provision.yaml --destroy`
+  secretmanager provision provision.yaml --destroy
+  secretmanager provision provision.yaml --init --keys keys.json --unseal`
 
-async function provision(path: string, values: FlagValues, context: Context): Promise<void> {
-  const { runtime, output } = context
+async function provision(
+  path: string | undefined,
+  values: FlagValues,
+  context: Context,
+): Promise<void> {
+  const { runtime } = context
+  const isNew = values['init'] === true
   refuseContradictions(values, context)
-  const file = await loadProvisionFile(path, runtime)
-  if (values['output'] === 'yaml') return printManifests(file, context)
+  if (path === undefined && !isNew) throw misused('it is not said what is to be set up', 'FILE')
+  const file = path === undefined ? undefined : await loadProvisionFile(path, runtime)
+  if (file && values['output'] === 'yaml') return printManifests(file, context)
   // A role of the configuration is that of the service, which must not be able to do this.
-  const said = { authMethod: 'token', ...values }
-  const { config } = await configOf(said, runtime)
-  const core = createCore(parseConfig(config), runtime)
-  const servers = openServers(core, file, runtime, context.interrupt)
+  const { config } = await configOf({ authMethod: 'token', ...values }, runtime)
+  const settings = parseConfig(config)
+  if (isNew) return begin(file, settings, values, context)
+  return withServers(settings, context, (core) => carryOut(core, file, values, context))
+}
+
+/** A new Vault is initialised first, and set up with its root token, which goes when all is done. */
+async function begin(
+  file: ProvisionFile | undefined,
+  settings: Settings,
+  values: FlagValues,
+  context: Context,
+): Promise<void> {
+  const token = await withServers(settings, context, (core) =>
+    initVault(values, core, context, file !== undefined),
+  )
+  if (token === undefined) return
+  await withServers(withToken(settings, token), context, async (core) => {
+    await carryOut(core, file, values, context)
+    await retireRoot(token, values, core, context)
+  })
+}
+
+async function withServers<T>(
+  settings: Settings,
+  { output, runtime }: Context,
+  work: (core: Core) => Promise<T>,
+): Promise<T> {
+  const core = createCore(settings, runtime)
   const quiet = announceWaits(output, runtime)
+  try {
+    return await work(core)
+  } finally {
+    quiet()
+    await closeCore(core)
+  }
+}
+
+async function carryOut(
+  core: Core,
+  file: ProvisionFile | undefined,
+  values: FlagValues,
+  context: Context,
+): Promise<void> {
+  if (file === undefined) return
+  const servers = openServers(core, file, context.runtime, context.interrupt)
   try {
     if (values['destroy'] === true) await destroy(servers, values, context)
     else if (values['renewReviewer'] === true) await renew(servers, values, context)
     else await setUp(servers, values, context)
   } finally {
-    quiet()
     servers.close()
-    await closeCore(core)
   }
 }
 

@@ -88,7 +88,7 @@ async function perform(
   values: FlagValues,
   context: Context,
 ): Promise<RetirementResult> {
-  const { job, key, output, progress, isPartial } = open
+  const { job, key, output, isPartial } = open
   const { interrupt: signal } = context
   const { dryRun, isTrim, isJson, keep } = wish
   await job.preflight(isTrim ? ['minima', 'trim'] : ['minima'], signal)
@@ -98,33 +98,51 @@ async function perform(
     await confirm({ key: key.transitKey, plan, isTrim, isSure, isPartial }, context)
     await forget(open, values, signal)
   }
-  const look = { isJson: false, listed: isJson ? NONE : WORTH_A_LINE }
-  let report = new Report(output, progress, look)
-  const onStep = (step: RetirementStep): void => {
-    if (step.step === 'look') {
-      progress.begin(`looking (${step.nth} of ${dryRun ? 1 : 3})`)
-      report = new Report(output, progress, { ...look, before: report })
-    }
-    tell(step, output)
-  }
-  // Where no version is to be closed, nobody has to be waited for.
-  const settleMs = plan.isIdle ? 0 : wish.settleMs
-  const result = await retireKey(job.retirement(), {
-    signal,
-    keep,
-    settleMs,
-    dryRun,
-    onStep,
-    onEntry: (entry) => report.onEntry(entry),
-    onPage: (objects, remaining) => report.onPage(objects, remaining),
-    onUnread: (site, error) => report.onUnread(site, error),
-  })
+  const result = await close(open, wish, plan, context)
   const trimmed = isTrim && !dryRun && result.reasons.length === 0
   if (trimmed) await job.trim(result.to, signal)
   if (isJson) output.data.line(JSON.stringify({ key, ...result, dryRun, trimmed }))
   conclude(result, { key: key.transitKey, plan, wish, trimmed }, output)
   return result
 }
+
+async function close(
+  { job, output, progress }: OpenJob,
+  wish: Wish,
+  plan: Plan,
+  { interrupt: signal }: Context,
+): Promise<RetirementResult> {
+  const { keep, dryRun } = wish
+  const look = { isJson: false, listed: wish.isJson ? NONE : WORTH_A_LINE }
+  let report = new Report(output, progress, look)
+  let isRaised = false
+  const onStep = (step: RetirementStep): void => {
+    if (step.step === 'raise') isRaised = true
+    if (step.step === 'look') {
+      progress.begin(`looking (${step.nth} of ${dryRun ? 1 : 3})`)
+      report = new Report(output, progress, { ...look, before: report })
+    }
+    tell(step, output)
+  }
+  try {
+    return await retireKey(job.retirement(), {
+      signal,
+      keep,
+      // Where no version is to be closed, nobody has to be waited for.
+      settleMs: plan.isIdle ? 0 : wish.settleMs,
+      dryRun,
+      onStep,
+      onEntry: (entry) => report.onEntry(entry),
+      onPage: (objects, remaining) => report.onPage(objects, remaining),
+      onUnread: (site, error) => report.onUnread(site, error),
+    })
+  } catch (error) {
+    if (isRaised) output.notes.line(UNFINISHED)
+    throw error
+  }
+}
+
+const UNFINISHED = 'not finished: run the same again, or take it back: secretmanager unretire'
 
 async function forget(
   { job, output }: OpenJob,
