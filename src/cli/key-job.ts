@@ -28,7 +28,7 @@ export interface OpenJob extends OpenKey {
   readonly sites: readonly Site[]
   /** The objects of the configured cluster that a person named, and no others; absent where none were. */
   readonly named: Site | undefined
-  /** Whether only some of the configured cluster is looked at, and no inventory says that this is all. */
+  /** Whether only some of the configured cluster is looked at, or none, and no inventory says that this is all. */
   readonly isPartial: boolean
   /** Whether the journal is known to be within reach: files alone need no cluster. */
   readonly hasJournal: boolean
@@ -84,7 +84,7 @@ async function namedSite(
 }
 
 function isPart({ selection, inventory }: KeyTarget): boolean {
-  return selection !== undefined && selection.scan !== true && inventory === undefined
+  return selection?.scan !== true && inventory === undefined
 }
 
 /**

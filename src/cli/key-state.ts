@@ -1,8 +1,8 @@
 /** What `status` prints: a table of the documents, what is to be done about some, and what is known of the key. */
 import type { SecretManagerError } from '../errors.ts'
-import type { Journal } from '../rotation/journal-text.ts'
+import { unseen, type Journal } from '../rotation/journal-text.ts'
 import type { Entry } from '../rotation/rewrap.ts'
-import type { KeyName } from '../rotation/site.ts'
+import type { KeyName, Site } from '../rotation/site.ts'
 import type { Stock } from '../rotation/stock.ts'
 import type { KeyFacts } from '../vault/keyring.ts'
 import { ageText } from './duration.ts'
@@ -14,8 +14,7 @@ import { tableOf } from './table.ts'
 /** All that is known. */
 export interface Known {
   readonly key: KeyName
-  /** Names of the sites that were looked at. */
-  readonly sites: readonly string[]
+  readonly sites: readonly Pick<Site, 'name' | 'scope'>[]
   readonly facts: KeyFacts
   /** Why there is none, where that is so. */
   readonly journal: Journal | string
@@ -114,16 +113,15 @@ function factsOf(
 ): readonly Fact[] {
   const isText = typeof journal === 'string'
   const { retirement } = isText ? { retirement: undefined } : journal
-  const elsewhere = isText ? [] : Object.values(journal.sites)
+  const seen = sites.map(({ name: where, scope }) => ({ where, scope }))
+  const elsewhere = isText ? [] : unseen(journal.sites, seen)
   return [
     ['key', [`${key.mount}/keys/${key.transitKey}`, ...keyLines(known)]],
     ['last rotation', [isText ? journal : rotationText(journal, now)]],
     ...(retirement
       ? [['last retire', [`${since(retirement.at, now)}, to version ${retirement.to}`]] as const]
       : []),
-    ...elsewhere
-      .filter(({ site }) => !sites.includes(site))
-      .map((stock): Fact => ['also recorded', [stockText(stock, now)]]),
+    ...elsewhere.map((stock): Fact => ['also recorded', [stockText(stock, now)]]),
     ['documents', [report.summary()]],
   ]
 }
@@ -149,10 +147,10 @@ function rotationText({ phase, begunAt, from }: Journal, now: number): string {
 function stockText({ site, at, documents, oldest, isComplete }: Stock, now: number): string {
   const least = oldest === null ? '' : `, the oldest under version ${oldest}`
   const part = isComplete ? '' : '; not all of it could be looked at'
-  return `${site}, ${since(at, now)}: ${documents} documents${least}${part}`
+  return `${shownName(site)}, ${since(at, now)}: ${documents} documents${least}${part}`
 }
 
 function since(at: string, now: number): string {
   const age = now - Date.parse(at)
-  return Number.isFinite(age) ? `${at} (${ageText(age)} ago)` : 'at an unknown time'
+  return Number.isFinite(age) ? `${shownName(at)} (${ageText(age)} ago)` : 'at an unknown time'
 }

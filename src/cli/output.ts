@@ -88,10 +88,16 @@ export function dim(sheet: Sheet, text: string): string {
   return paint(sheet, DIM, text)
 }
 
-/** Prints `text` behind an indentation, broken at the sheet's width. */
-export function paragraph(sheet: Sheet, text: string, indent = 2): void {
-  const space = ' '.repeat(indent)
-  for (const line of wrap(text, sheet.width, indent)) sheet.line(space + line)
+/** Prints `text` behind an indentation, broken at the sheet's width; `head` begins its first line. */
+export function paragraph(
+  sheet: Sheet,
+  text: string,
+  indent = 2,
+  head: string = ' '.repeat(indent),
+): void {
+  const [first = '', ...rest] = wrap(text, sheet.width, indent)
+  sheet.line(head + first)
+  for (const line of rest) sheet.line(' '.repeat(indent) + line)
 }
 
 /** A duration for people, such as `0.4 s`. */

@@ -38,5 +38,5 @@ export const caller: (world: World) => Promise<Caller> = fact(async (world) => {
   const token = await world.call(({ signal }) => access.token(false, signal))
   const sub = token === undefined ? undefined : readClaims(token)?.sub
   const isServiceAccount = sub?.startsWith('system:serviceaccount:') === true
-  return { name: isServiceAccount && sub ? sub : `the user of ${access.origin}`, isServiceAccount }
+  return { name: isServiceAccount && sub ? sub : 'the user of the kubeconfig', isServiceAccount }
 })

@@ -41,11 +41,11 @@ export async function mayUser(
   world: World,
   user: string,
   groups: readonly string[],
-  { verb, resource: path, group = '', namespace = '' }: Action,
+  { verb, resource: path, group = '', namespace = '', name = '' }: Action,
 ): Promise<boolean> {
   const client = await cluster(world)
   const [resource = '', subresource = ''] = path.split('/')
-  const resourceAttributes = { verb, group, resource, subresource, namespace }
+  const resourceAttributes = { verb, group, resource, subresource, namespace, name }
   const spec = { user, groups, resourceAttributes }
   const operation = { verb: 'create', resource: `${REVIEWS}.${GROUP}` } as const
   const body = { apiVersion: `${GROUP}/v1`, kind: 'SubjectAccessReview', spec }
@@ -76,7 +76,7 @@ export async function mayService(world: World, action: Action): Promise<boolean>
   return mayUser(world, user, [...groups, 'system:authenticated'], action)
 }
 
-/** The commands that grant exactly this to who asks here, and no more. */
+/** The commands that grant exactly this to `to`, else to who asks here, and no more. */
 export async function grantOf(
   world: World,
   {
@@ -85,10 +85,12 @@ export async function grantOf(
     namespace,
     name,
   }: Action & { readonly namespace: string; readonly name: string },
+  to?: Account,
 ): Promise<string> {
   const { name: asked, isServiceAccount } = await caller(world)
   const [, , space = '', own = ''] = asked.split(':')
-  const subject = isServiceAccount ? `--serviceaccount=${space}:${own}` : '--user=NAME'
+  const other = to ?? (isServiceAccount ? { namespace: space, name: own } : undefined)
+  const subject = other ? `--serviceaccount=${other.namespace}:${other.name}` : '--user=NAME'
   const role = `secretmanager-${verb}-${name}`.slice(0, 63)
   const create = `kubectl -n ${namespace} create`
   return (

@@ -62,6 +62,26 @@ export async function listPage(
   return readPage(backend, second, false)
 }
 
+/**
+ * Refuses a namespace that is not there: an API server lists nothing in it, as in one that is empty. Who may not ask
+ * that is not told.
+ *
+ * @throws {@link SecretManagerError} SM_K8S_NOT_FOUND, SM_K8S_*
+ */
+export async function refuseAbsentNamespace(
+  client: KubernetesClient,
+  allowance: Allowance,
+  namespace: string,
+): Promise<void> {
+  const operation = { verb: 'get', resource: 'namespaces', name: namespace } as const
+  const path = `/api/v1/namespaces/${namespace}`
+  try {
+    await client.request(allowance, operation, { method: 'GET', path, headers: {} })
+  } catch (error) {
+    if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
+  }
+}
+
 /** Whether an answer was above the transport's limit of 8 MiB: ask for fewer objects at once. */
 export function isTooLarge(error: unknown): boolean {
   return isSecretManagerError(error) && error.causeClass === TOO_LARGE

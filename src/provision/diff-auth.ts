@@ -1,9 +1,10 @@
 /** Compares auth mounts and their configuration. */
+import { isRecord } from '../lib/record.ts'
 import { changed, joined, verdict, type FieldChange, type Verdict, type Write } from './change.ts'
 import { differing, textOf, textsOf } from './compare.ts'
 import type { VaultActual } from './diff-vault.ts'
 import type { ConfigItem, Fields, MethodItem } from './plan.ts'
-import { isDue, readRecord, withRecord, type MountRecord } from './record.ts'
+import { isDue, readRecord, withRecord, type MountRecord, type ReviewerTerm } from './record.ts'
 
 /** Compares an auth mount, and refuses one of another cluster. */
 export function diffMethod(item: MethodItem, { methods }: VaultActual): Verdict {
@@ -73,8 +74,20 @@ function othersOf({ mount, record }: MethodItem, methods: VaultActual['methods']
 
 const TOO = 'is of the same cluster, too: disable it once nobody logs in there'
 
+/** What decides whether the reviewer's token is still good. */
+export interface ReviewerFacts {
+  /** Unix milliseconds. */
+  readonly now: number
+  /** Its ServiceAccount, as the cluster has it; absent: it is not there. */
+  readonly account: Fields | undefined
+}
+
 /** Compares what an auth mount is configured with; its mount is compared before. */
-export function diffConfig(item: ConfigItem, actual: VaultActual, now: number): Verdict {
+export function diffConfig(
+  item: ConfigItem,
+  actual: VaultActual,
+  reviewing: ReviewerFacts,
+): Verdict {
   const there = actual.at.get(`auth/${item.mount}/config`)
   const what = `configuration of ${item.mount}`
   if (there !== undefined && item.adopt) {
@@ -84,7 +97,7 @@ export function diffConfig(item: ConfigItem, actual: VaultActual, now: number): 
   }
   const obstacle = missing(item) ?? otherSource(item, there ?? {})
   return obstacle === undefined
-    ? diffOwn(item, there, actual, now)
+    ? diffOwn(item, there, actual, reviewing)
     : conflict(`${what}: ${obstacle}`)
 }
 
@@ -92,10 +105,13 @@ function diffOwn(
   item: ConfigItem,
   there: Fields | undefined,
   actual: VaultActual,
-  now: number,
+  reviewing: ReviewerFacts,
 ): Verdict {
   const what = `configuration of ${item.mount}`
-  const fields = [...differing(item.fields, there ?? {}), ...reviewerChanges(item, actual, now)]
+  const fields = [
+    ...differing(item.fields, there ?? {}),
+    ...reviewerChanges(item, actual, reviewing),
+  ]
   if (there !== undefined && fields.length === 0) return changed('vault', what, 'same')
   const action = there === undefined ? 'create' : 'update'
   const write = writeOf(item, there, actual)
@@ -128,16 +144,28 @@ function isFilled(value: unknown): boolean {
 function reviewerChanges(
   { mount, reviewer }: ConfigItem,
   { at, methods }: VaultActual,
-  now: number,
+  { now, account }: ReviewerFacts,
 ): readonly FieldChange[] {
   if (reviewer === undefined) return []
   const there = at.get(`auth/${mount}/config`) ?? {}
   const term = readRecord(descriptionOf(mount, methods))?.reviewer
   // Older servers do not say whether there is one.
   const isGone = there['token_reviewer_jwt_set'] === false
-  if (term !== undefined && !isDue(term, now) && !isGone) return []
+  const isGood = term !== undefined && !isDue(term, now) && !isOlder(term, account)
+  if (isGood && !isGone) return []
   const from = term && `until ${new Date(term.until).toISOString()}`
   return [{ field: 'token_reviewer_jwt', ...(from !== undefined && { from }), to: 'a new one' }]
+}
+
+/** Its clock may differ from ours by what tokens are allowed, in milliseconds. */
+const LEEWAY_MS = 60_000
+
+/** A token ends with its ServiceAccount: one that was made anew has another UID. */
+function isOlder({ from }: ReviewerTerm, account: Fields | undefined): boolean {
+  if (account === undefined) return true
+  const { metadata } = account
+  const made = isRecord(metadata) ? Date.parse(textOf(metadata['creationTimestamp'])) : NaN
+  return made > from + LEEWAY_MS
 }
 
 function descriptionOf(mount: string, methods: VaultActual['methods']): string {

@@ -23,8 +23,14 @@ export interface VaultActual {
  * Compares one thing.
  *
  * @param now - Unix milliseconds
+ * @param account - of the reviewer, where the item has one; absent: it is not there
  */
-export function diffVault(item: VaultItem, actual: VaultActual, now: number): Verdict {
+export function diffVault(
+  item: VaultItem,
+  actual: VaultActual,
+  now: number,
+  account?: Fields,
+): Verdict {
   switch (item.kind) {
     case 'engine':
       return diffEngine(item.mount, actual)
@@ -37,7 +43,7 @@ export function diffVault(item: VaultItem, actual: VaultActual, now: number): Ve
     case 'method':
       return diffMethod(item, actual)
     case 'config':
-      return diffConfig(item, actual, now)
+      return diffConfig(item, actual, { now, account })
     case 'role':
       return diffRole(item, actual.at.get(pathOf(item)))
     case 'header':
@@ -145,7 +151,11 @@ function diffPolicy(item: PolicyItem, there: Fields | undefined): Verdict {
     return changed('vault', what, 'update', [{ field: 'policy' }], [write])
   }
   if (item.adopt) return joinedKeep(what, 'is not of provision, and stays as it is')
-  return verdict({ conflicts: [`${what} is there and not of provision: ${ADOPT}`] })
+  return verdict({
+    conflicts: [
+      `${what} is there and not of provision: ${ADOPT}; if it was overwritten: vault policy delete ${item.name}`,
+    ],
+  })
 }
 
 const ADOPT = 'set adopt: true to keep it as it is, or name another'

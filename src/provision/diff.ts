@@ -4,8 +4,8 @@ import { joined, verdict, type Note, type Verdict } from './change.ts'
 import { diffCluster, type ClusterActual } from './diff-kubernetes.ts'
 import { diffVault, type VaultActual } from './diff-vault.ts'
 import { JOBS } from './names.ts'
-import type { Plan, VaultItem } from './plan.ts'
-import type { Manifest } from './rbac.ts'
+import type { Fields, Plan, VaultItem } from './plan.ts'
+import { identityOf, type Manifest } from './rbac.ts'
 
 /** What the servers were read to hold. */
 export interface Actual {
@@ -23,12 +23,22 @@ export interface Actual {
 export function diff(plan: Plan, actual: Actual, now: number): Verdict {
   const [before, after] = halves(plan.vault)
   const ofVault = (items: readonly VaultItem[]): readonly Verdict[] =>
-    items.map((item) => diffVault(item, actual.vault, now))
+    items.map((item) => diffVault(item, actual.vault, now, accountOf(item, actual)))
   const ofClusters = [...plan.clusters].map(([name, manifests]) => {
     const there = actual.clusters.get(name) ?? new Map()
     return joined([homeless(name, manifests, there), diffCluster(name, manifests, there)])
   })
   return joined([...ofVault(before), ...ofClusters, ...ofVault(after)])
+}
+
+/** The ServiceAccount of a mount's reviewer, as the cluster has it. */
+function accountOf(item: VaultItem, { clusters }: Actual): Fields | undefined {
+  if (item.kind !== 'config' || item.reviewer === undefined) return undefined
+  const { namespace, serviceAccount: name } = item.reviewer
+  const metadata = { namespace, name }
+  return clusters
+    .get(item.record.cluster)
+    ?.get(identityOf({ apiVersion: 'v1', kind: 'ServiceAccount', metadata }))
 }
 
 /** The reviewer's ServiceAccount has to be there before Vault is given its token. */
@@ -48,7 +58,8 @@ function homeless(cluster: string, manifests: readonly Manifest[], there: Cluste
   const missing = [...needed].filter((name) => !made.has(name) && !there.has(`Namespace ${name}`))
   return verdict({
     conflicts: missing.map(
-      (name) => `cluster ${cluster} has no namespace ${name}: create it, or set createNamespaces`,
+      (name) =>
+        `cluster ${cluster} has no namespace ${name}: kubectl create namespace ${name}, or set createNamespaces: true of the cluster`,
     ),
   })
 }

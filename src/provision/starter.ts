@@ -27,7 +27,14 @@ export function starterFiles(answers: StarterAnswers): readonly StarterFile[] {
   return [configFile(answers), definitionFile(answers), provisionFile(answers)]
 }
 
-function configFile({ app, vaultUrl, caCert, cluster, auth }: StarterAnswers): StarterFile {
+function configFile({
+  app,
+  namespace,
+  vaultUrl,
+  caCert,
+  cluster,
+  auth,
+}: StarterAnswers): StarterFile {
   const mount = `${auth}-${cluster}`
   const config = {
     ...(cluster !== 'default' && { cluster }),
@@ -36,6 +43,8 @@ function configFile({ app, vaultUrl, caCert, cluster, auth }: StarterAnswers): S
       ...(caCert !== undefined && { caCert }),
       auth: { method: auth, mount, role: app },
     },
+    // In a pod that is who it is; from outside nobody else could log in by that role.
+    kubernetes: { namespace, serviceAccount: app },
   }
   const what =
     'Where the servers are. Of the service: new SecretManager(await loadConfig({ file }))'

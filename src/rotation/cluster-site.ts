@@ -1,11 +1,11 @@
 /** A cluster as a site: objects that are named, and those in namespaces that are looked through. */
 import type { Calls } from '../calls.ts'
 import type { Definition } from '../config/definition.ts'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { Action } from '../kubernetes/access-review.ts'
-import { isTooLarge, listPage, type ObjectPage } from '../kubernetes/list.ts'
+import { isTooLarge, listPage, refuseAbsentNamespace, type ObjectPage } from '../kubernetes/list.ts'
 import { nameOf, namespaceOf } from '../kubernetes/metadata.ts'
 import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
 import { inParallel } from '../lib/in-parallel.ts'
@@ -13,6 +13,7 @@ import { addressOf, entriesOf, nameOfAddress, patchOf, type Address } from './cl
 import { actionsOn, ClusterRights, listActions } from './cluster-rights.ts'
 import { documentsIn } from './documents.ts'
 import { ownerOf } from './owner.ts'
+import { scopeOf, type Scope } from './scope.ts'
 import type { FoundObject, KeyName, Page, Site, Stored } from './site.ts'
 
 /** What a cluster is looked through for. */
@@ -42,11 +43,13 @@ const FIELDS = 'type!=helm.sh/release.v1,type!=kubernetes.io/service-account-tok
 export class ClusterSite implements Site {
   readonly name: string
   readonly isCluster = true
+  readonly scope: Scope
   readonly cluster: string
   readonly #parts: ClusterParts
 
   constructor(parts: ClusterParts) {
     this.name = `cluster ${parts.cluster}`
+    this.scope = scopeOf(parts.definitions.map(addressOf), parts.scan)
     this.cluster = parts.cluster
     this.#parts = parts
   }
@@ -67,7 +70,9 @@ export class ClusterSite implements Site {
     const found: string[] = []
     for (const namespace of namespaces) {
       for (const kind of ['Secret', 'ConfigMap'] as const) {
-        for await (const { objects } of this.#listed(kind, namespace, new Map(), signal)) {
+        for await (const { objects, unread } of this.#listed(kind, namespace, new Map(), signal)) {
+          const [error] = unread
+          if (error) throw inContext(error, 'nothing was changed')
           found.push(...(await missing(objects.flatMap(writesOn))))
         }
       }
@@ -152,9 +157,13 @@ export class ClusterSite implements Site {
       ...(kind === 'Secret' && { fieldSelector: FIELDS }),
     }
     try {
-      return await calls.run({ signal }, async (allowance) =>
-        listPage(await connect(allowance), allowance, query),
-      )
+      return await calls.run({ signal }, async (allowance) => {
+        const client = await connect(allowance)
+        const page = await listPage(client, allowance, query)
+        const isEmpty = page.items.length === 0 && next === undefined
+        if (isEmpty && namespace) await refuseAbsentNamespace(client, allowance, namespace)
+        return page
+      })
     } catch (error) {
       if (!isSecretManagerError(error) || signal.aborted) throw error
       return isTooLarge(error) && limit > 1 ? 'too large' : error

@@ -13,9 +13,11 @@ import {
   named,
   parseManifestFile,
   readManifestFile,
+  textBeside,
   type FileStore,
   type ManifestFile,
 } from './manifest-file.ts'
+import { WHOLE, type Scope } from './scope.ts'
 import type { FoundObject, Page, Site, Stored } from './site.ts'
 
 /** What files are looked through for. */
@@ -34,11 +36,13 @@ const PAGE = 100
 export class FileSite implements Site {
   readonly name: string
   readonly isCluster = false
+  readonly scope: Scope
   readonly cluster: string
   readonly #parts: FileParts
 
   constructor(parts: FileParts) {
     this.name = `files ${parts.given.join(', ')}`
+    this.scope = WHOLE
     this.cluster = parts.cluster
     this.#parts = parts
   }
@@ -91,16 +95,15 @@ export class FileSite implements Site {
     }
   }
 
-  #pageOf(path: string, { bytes, manifests }: ManifestFile): Part {
-    if (manifests.length === 0) {
-      return mentionsKey(bytes, this.#parts.key) ? unread(withoutObject(path)) : EMPTY
-    }
+  #pageOf(path: string, file: ManifestFile): Part {
+    const { manifests } = file
+    const beside = mentionsKey(textBeside(file), this.#parts.key) ? [withoutObject(path)] : []
     const writer = new FileWriter(this.#parts.store, path)
     const objects = manifests.map((each) => {
       return this.#found(path, each, positionOf(manifests, each), writer)
     })
     const ours = objects.filter(({ documents, problems }) => documents.length + problems.length > 0)
-    return { objects: ours, unread: [] }
+    return { objects: ours, unread: beside }
   }
 
   #found(path: string, manifest: Manifest, position: Position, writer: FileWriter): FoundObject {

@@ -22,6 +22,8 @@ export interface JobParts {
   readonly isCompat: boolean
 }
 
+const NOTHING = { ciphertext: 'vault:v1:AAAA', context: undefined }
+
 /** A change of a key. */
 export type Change = 'rotate' | 'minima' | 'trim'
 
@@ -66,7 +68,9 @@ export class KeyJob {
   async refuseMissing(purposes: readonly Purpose[], signal: AbortSignal): Promise<void> {
     const { core, key } = this.#parts
     const needs = needsOf(key, purposes)
-    await core.calls.run({ signal }, (it) => refuseMissingRights(core, it, needs))
+    const isKnown = await core.calls.run({ signal }, (it) => refuseMissingRights(core, it, needs))
+    // What opens under no key: who may rewrap is told so, and nothing else comes of it.
+    if (!isKnown && purposes.includes('rewrap')) await this.recryptTo(1)([NOTHING], signal)
   }
 
   facts(signal: AbortSignal): Promise<KeyFacts> {

@@ -1,5 +1,6 @@
 /** What the journal of a rotation says, and how it is written down: one JSON document. */
 import { isRecord } from '../lib/record.ts'
+import { covers } from './scope.ts'
 import type { KeyName } from './site.ts'
 import type { Stock } from './stock.ts'
 
@@ -19,7 +20,7 @@ export interface Journal extends KeyName {
   readonly doneAt?: string | undefined
   /** The last change of the minima; `raising` until everything was looked at once more. */
   readonly retirement?: Retirement | undefined
-  /** The last look at each site, by its name. */
+  /** The last look at each site, or part of one. */
   readonly sites: Readonly<Record<string, Stock>>
 }
 
@@ -38,8 +39,23 @@ export function emptyJournal({ mount, transitKey }: KeyName, latest: number): Jo
   return { mount, transitKey, phase: 'done', from: latest, run: '', begunAt: '', sites: {} }
 }
 
-/** The looks by the name of their site. */
-export function bySite(stocks: readonly Stock[]): Journal['sites'] {
+/** The looks with newer ones: those that saw the same or more take their place. */
+export function withStocks(sites: Journal['sites'], stocks: readonly Stock[]): Journal['sites'] {
+  return bySite([...unseen(sites, stocks), ...stocks])
+}
+
+/** The looks at what was not seen by `stocks`, all of them together. */
+export function unseen(
+  sites: Journal['sites'],
+  stocks: readonly Pick<Stock, 'where' | 'scope'>[],
+): readonly Stock[] {
+  return Object.values(sites).filter(({ where, scope }) => {
+    const seen = stocks.filter((each) => each.where === where).flatMap((each) => each.scope)
+    return !covers(seen, scope)
+  })
+}
+
+function bySite(stocks: readonly Stock[]): Journal['sites'] {
   return Object.fromEntries(stocks.map((stock) => [stock.site, stock]))
 }
 
@@ -85,10 +101,18 @@ const PHASES = ['rotating', 'rewrapping', 'done'] as const
 
 function stockIn(site: string, value: unknown): Stock | undefined {
   if (!isRecord(value)) return undefined
-  const { at, isComplete, documents, oldest } = value
-  if (!isText(at) || typeof documents !== 'number') return undefined
-  if (oldest !== null && typeof oldest !== 'number') return undefined
-  return { site, at, isComplete: isComplete === true, documents, oldest }
+  const { where, scope, at, isComplete, documents, oldest, newest } = value
+  if (!isText(where) || !isText(at) || typeof documents !== 'number') return undefined
+  if (!isVersion(oldest) || !isVersion(newest) || !isTexts(scope)) return undefined
+  return { site, where, scope, at, isComplete: isComplete === true, documents, oldest, newest }
+}
+
+function isVersion(value: unknown): value is number | null {
+  return value === null || typeof value === 'number'
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every(isText)
 }
 
 function isText(value: unknown): value is string {

@@ -33,7 +33,7 @@ export interface Tour extends Listeners {
 export async function tour(sites: readonly Site[], options: Tour): Promise<readonly StockTaking[]> {
   const taken: StockTaking[] = []
   for (const site of sites) {
-    const taking = new StockTaking(site.name, options.runtime.wallClock())
+    const taking = new StockTaking(site, options.runtime.wallClock())
     taken.push(taking)
     const parts = {
       ...options,

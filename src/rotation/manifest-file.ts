@@ -84,13 +84,27 @@ function looseText(bytes: Uint8Array): string {
  * Whether a file has a document that may be of `key`: values of a chart, or what a Secret is generated from. Nobody
  * knows where such a document will stand.
  */
-export function mentionsKey(bytes: Uint8Array, { mount, transitKey }: KeyName): boolean {
+export function mentionsKey(text: string, { mount, transitKey }: KeyName): boolean {
   const sealed = `sealed:v1:${mount}:${transitKey}:`
   const signs = [sealed, 'vault:v'].flatMap((sign) => [sign, beginningInBase64(sign)])
   const pattern = signs.map((sign) => sign.replaceAll(/[.+]/g, String.raw`\$&`)).join('|')
   // Not within a document of another key, which has a `vault:v`, too.
-  return new RegExp(`(?<![\\w+/:])(?:${pattern})`).test(looseText(bytes))
+  return new RegExp(`(?<![\\w+/:])(?:${pattern})`).test(text.replaceAll('\0', ''))
 }
+
+/** The text of a file but for the entries of its objects, and the copy of them that `kubectl apply` left. */
+export function textBeside({ text, manifests }: ManifestFile): string {
+  const ranges = manifests.flatMap(({ entries }) => entries.map(({ range }) => range))
+  let rest = ''
+  let at = 0
+  for (const [start, end] of ranges.toSorted(([a], [b]) => a - b)) {
+    rest += text.slice(at, start)
+    at = Math.max(at, end)
+  }
+  return `${rest}${text.slice(at)}`.replaceAll(APPLIED, '')
+}
+
+const APPLIED = /last-applied-configuration"?: *(?:[|>][-+]?\s+)?.*/g
 
 /** The last character depends on what follows. */
 function beginningInBase64(text: string): string {

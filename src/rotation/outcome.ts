@@ -49,7 +49,11 @@ export function answered(
     return claims ? formatSealed(claims, result.ciphertext) : result.ciphertext
   }
   const { error } = result
-  if (isUnattributed(document) && OTHER_KEY.has(error.code)) return { state: 'foreign' }
+  if (isUnattributed(document)) {
+    if (OTHER_KEY.has(error.code)) return { state: 'foreign' }
+    // Of this key or another: it opens no more, and nothing is lost by what is retired now.
+    if (error.code === 'SM_CT_TOO_OLD') return { state: 'unknown' }
+  }
   return { state: 'failed', error: inContext(error, `cannot rewrap ${describe(place)}`) }
 }
 

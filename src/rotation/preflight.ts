@@ -46,15 +46,16 @@ export function stanzaOf({ path, capability, parameters }: Need): string {
 }
 
 /**
- * Asks whether the token may do all of it. Where it may not ask that, either, nothing is known before it is tried.
+ * Asks whether the token may do all of it.
  *
+ * @returns `false` where it may not ask that, either: nothing is known before it is tried
  * @throws {@link SecretManagerError} SM_VAULT_DENIED with the rules that are missing; SM_VAULT_*, SM_AUTH_*
  */
 export async function refuseMissingRights(
   { connections }: Core,
   allowance: Allowance,
   needs: readonly Need[],
-): Promise<void> {
+): Promise<boolean> {
   const paths = needs.map(({ path }) => path)
   const { vault, session } = connections
   const granted = await capabilities(vault, session, allowance, paths).catch((error: unknown) => {
@@ -68,6 +69,7 @@ export async function refuseMissingRights(
   // Who raises minima has no --compat.
   const isRetiring = needs.some(({ parameters }) => parameters !== undefined)
   if (missing.length > 0) throw denied(missing, isRetiring)
+  return granted !== undefined
 }
 
 function denied(missing: readonly Need[], isRetiring: boolean): SecretManagerError {

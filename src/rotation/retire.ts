@@ -5,7 +5,7 @@
 import { aborted } from '../lib/abort.ts'
 import type { Runtime } from '../runtime.ts'
 import type { KeyFacts, KeyMinima } from '../vault/keyring.ts'
-import { bySite, emptyJournal, type Journal, type Retirement } from './journal-text.ts'
+import { emptyJournal, unseen, withStocks, type Journal, type Retirement } from './journal-text.ts'
 import type { JournalState, JournalStore } from './journal.ts'
 import { stocksOf, tour, type Listeners } from './look.ts'
 import type { Recrypt } from './recrypt.ts'
@@ -164,14 +164,14 @@ class RetirementRun {
     const recrypt = recryptTo(latest)
     const taken = await tour(sites, { ...this.#options, runtime, mode: 'try', latest, recrypt })
     const stocks = stocksOf(taken)
-    const known = { to: this.#to, now: runtime.wallClock(), journal: this.#state.journal }
+    const known = { to: this.#to, latest, now: runtime.wallClock(), journal: this.#state.journal }
     return { latest, from, to: from, stocks, reasons: reasonsAgainst(stocks, known) }
   }
 
   async #note(retirement: Retirement, stocks: readonly Stock[]): Promise<void> {
     const { journal: store } = this.#parts
     const journal = this.#state.journal ?? emptyJournal(store.key, this.#facts.latestVersion)
-    const sites = { ...journal.sites, ...bySite(stocks) }
+    const sites = withStocks(journal.sites, stocks)
     const { signal } = this.#options
     this.#state = await store.write({ ...journal, retirement, sites }, this.#state, signal)
   }
@@ -180,20 +180,23 @@ class RetirementRun {
 interface Known {
   /** Oldest version that is to stay. */
   readonly to: number
+  readonly latest: number
   /** Unix milliseconds. */
   readonly now: number
   readonly journal: Journal | undefined
 }
 
 /** Why nothing may be retired: I21. What was looked at elsewhere counts as long as it is fresh. */
-function reasonsAgainst(stocks: readonly Stock[], { to, now, journal }: Known): readonly string[] {
-  const seen = new Set(stocks.map(({ site }) => site))
-  const elsewhere = Object.values(journal?.sites ?? {}).filter(({ site }) => !seen.has(site))
+function reasonsAgainst(
+  stocks: readonly Stock[],
+  { to, latest, now, journal }: Known,
+): readonly string[] {
+  const elsewhere = unseen(journal?.sites ?? {}, stocks)
   const isUnfinished = journal !== undefined && journal.phase !== 'done'
   return [
     ...(isUnfinished ? ['a rotation is not finished: secretmanager rotate'] : []),
     ...elsewhere.flatMap((stock) => agedReason(stock, now)),
-    ...[...stocks, ...elsewhere].flatMap((stock) => reasonsOf(stock, to)),
+    ...[...stocks, ...elsewhere].flatMap((stock) => reasonsOf(stock, to, latest)),
   ]
 }
 
@@ -207,11 +210,18 @@ function agedReason({ site, at }: Stock, now: number): readonly string[] {
   return [`${site} was not looked at for ${hours} hours: ${mend}`]
 }
 
-function reasonsOf({ site, isComplete, oldest }: Stock, to: number): readonly string[] {
+function reasonsOf(
+  { site, isComplete, oldest, newest }: Stock,
+  to: number,
+  latest: number,
+): readonly string[] {
   return [
     ...(isComplete ? [] : [`${site} was not looked at completely`]),
     ...(oldest !== null && oldest < to
       ? [`${site} has documents under version ${oldest}, before ${to}: secretmanager rewrap`]
+      : []),
+    ...(newest !== null && newest > latest
+      ? [`${site} has documents under version ${newest}, after the latest: was Vault restored?`]
       : []),
   ]
 }

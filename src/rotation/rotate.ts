@@ -5,7 +5,7 @@
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import { aborted, onAbort } from '../lib/abort.ts'
 import type { Runtime } from '../runtime.ts'
-import { bySite, emptyJournal, type Journal } from './journal-text.ts'
+import { emptyJournal, withStocks, type Journal } from './journal-text.ts'
 import { otherRun, type JournalState, type JournalStore } from './journal.ts'
 import { stocksOf, tour, type Listeners } from './look.ts'
 import type { Mode } from './outcome.ts'
@@ -78,10 +78,13 @@ export async function rotate(parts: RotationParts, options: RotationOptions): Pr
   const { from, to } = await run.version()
   const written = await run.rewrap(to)
   const stocks = verify ? await run.verify(to) : written
-  const isDone = stocks.every(({ isComplete }) => isComplete)
+  // What could not be written is no more than behind when it is looked at again.
+  const isDone = [...written, ...stocks].every(({ isComplete }) => isComplete)
   await run.end(stocks, isDone)
   return { from, to, stocks, isDone }
 }
+
+type Versions = Pick<Rotation, 'from' | 'to'>
 
 class RotationRun {
   readonly #parts: RotationParts
@@ -96,7 +99,7 @@ class RotationRun {
   }
 
   /** Sees to it that there is a new version, whatever became of an earlier run. */
-  async version(): Promise<{ readonly from: number; readonly to: number }> {
+  async version(): Promise<Versions> {
     const { journal: store, latest } = this.#parts
     const { signal, onStep } = this.#options
     this.#state = await store.read(signal)
@@ -109,14 +112,12 @@ class RotationRun {
     return this.#resume(journal)
   }
 
-  async #begin(
-    now: number,
-    last: Journal | undefined,
-  ): Promise<{ readonly from: number; readonly to: number }> {
+  async #begin(now: number, last: Journal | undefined): Promise<Versions> {
     const { minAgeMs, onStep } = this.#options
     const nowUnixMs = this.#parts.runtime.wallClock()
     const ageMs = last ? nowUnixMs - Date.parse(last.begunAt) : Infinity
-    if (ageMs < minAgeMs) {
+    // Clocks differ: what began a little later than now is young, and what is far ahead tells nothing.
+    if (Math.abs(ageMs) < minAgeMs) {
       onStep({ step: 'young', ageMs })
       return { from: now, to: now }
     }
@@ -128,7 +129,7 @@ class RotationRun {
    * The journal says that a version was to be added, and there is none: the run that wrote it was ended
    * before, or is about to ask. Its request cannot take longer than its limit.
    */
-  async #resume(journal: Journal): Promise<{ readonly from: number; readonly to: number }> {
+  async #resume(journal: Journal): Promise<Versions> {
     const { journal: store, latest, patienceMs, runtime } = this.#parts
     const { signal, onStep } = this.#options
     onStep({ step: 'wait', ms: patienceMs })
@@ -144,17 +145,14 @@ class RotationRun {
   }
 
   /** V15: where no answer came, the key itself says whether it was rotated. It is never asked twice. */
-  async #ask(
-    from: number,
-    changes: Partial<Journal>,
-  ): Promise<{ readonly from: number; readonly to: number }> {
+  async #ask(from: number, changes: Partial<Journal>): Promise<Versions> {
     const { latest, runtime } = this.#parts
     const { signal, onStep } = this.#options
     const before = this.#state.journal
     const notedAt = runtime.now()
     await this.#write({ ...changes, phase: 'rotating' })
     onStep({ step: 'rotate' })
-    const answer = await this.#inTime(notedAt)
+    const answer = await this.#inTime(notedAt, from)
     if (typeof answer === 'number') return this.#rotated(from, answer)
     if (signal.aborted) throw answer
     const now = await latest(signal)
@@ -165,7 +163,7 @@ class RotationRun {
   }
 
   /** The latest version, or why there is no answer. Who waits for this run waits longer than it asks. */
-  async #inTime(notedAt: number): Promise<number | SecretManagerError> {
+  async #inTime(notedAt: number, from: number): Promise<number | SecretManagerError> {
     const { rotate: ask, runtime, askMs } = this.#parts
     const { signal } = this.#options
     const limit = new AbortController()
@@ -174,7 +172,8 @@ class RotationRun {
     const cancel = runtime.after(leftMs, () => limit.abort(), true)
     const forget = onAbort(signal, () => limit.abort())
     try {
-      return await ask(limit.signal)
+      const to = await ask(limit.signal)
+      return to > from ? to : stale(from)
     } catch (error) {
       if (!isSecretManagerError(error)) throw error
       return limit.signal.aborted && !signal.aborted ? late() : error
@@ -191,10 +190,7 @@ class RotationRun {
     await this.#write({ phase: 'done', ...(!isResumed && { from, begunAt, doneAt }) })
   }
 
-  async #rotated(
-    from: number,
-    to: number,
-  ): Promise<{ readonly from: number; readonly to: number }> {
+  async #rotated(from: number, to: number): Promise<Versions> {
     await this.#write({ phase: 'rewrapping' })
     this.#options.onStep({ step: 'rotated', from, to })
     return { from, to }
@@ -210,7 +206,7 @@ class RotationRun {
   }
 
   async end(stocks: readonly Stock[], isDone: boolean): Promise<void> {
-    const sites = { ...this.#state.journal?.sites, ...bySite(stocks) }
+    const sites = withStocks(this.#state.journal?.sites ?? {}, stocks)
     const doneAt = new Date(this.#parts.runtime.wallClock()).toISOString()
     await this.#write(isDone ? { phase: 'done', doneAt, sites } : { sites })
   }
@@ -220,10 +216,8 @@ class RotationRun {
     const taken: Stock[] = []
     for (const site of sites) {
       this.#options.onStep({ step: mode === 'prove' ? 'verify' : 'rewrap', site: site.name })
-      const recrypt = recryptTo(latest)
-      taken.push(
-        ...stocksOf(await tour([site], { ...this.#options, runtime, mode, latest, recrypt })),
-      )
+      const parts = { ...this.#options, runtime, mode, latest, recrypt: recryptTo(latest) }
+      taken.push(...stocksOf(await tour([site], parts)))
     }
     return taken
   }
@@ -241,6 +235,12 @@ class RotationRun {
 /** A gateway's 5xx does not say that nothing was done, nor does half an answer. */
 function isRefusal({ status = 0 }: SecretManagerError): boolean {
   return status >= 400 && status < 500
+}
+
+/** An answer without a version has a standby asked for it, which may lag behind. */
+function stale(from: number): SecretManagerError {
+  const message = `the key was rotated, and this replica still knows version ${from} as its latest`
+  return new SecretManagerError('SM_VAULT_STALE_REPLICA', message, { hint: 'run it again' })
 }
 
 function late(): SecretManagerError {

@@ -6,6 +6,7 @@ import type { SecretManagerError } from '../errors.ts'
 import type { BoundPlace } from '../sealed/binding.ts'
 import type { Claims } from '../sealed/format.ts'
 import type { Owner } from './owner.ts'
+import type { Scope } from './scope.ts'
 
 /** The key whose documents are looked for. */
 export interface KeyName {
@@ -71,9 +72,11 @@ export type Stored =
 
 /** A place that documents are kept in. */
 export interface Site {
-  /** As reports and the journal name it, such as `cluster default` or `files deploy`. */
+  /** As reports name it, such as `cluster default`. */
   readonly name: string
   readonly isCluster: boolean
+  /** How much of it is looked at. */
+  readonly scope: Scope
   /** What documents here are bound to: the setting `cluster` of their readers. */
   readonly cluster: string
   /**

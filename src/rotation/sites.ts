@@ -36,10 +36,11 @@ export class Clusters {
     if (context === undefined || context === kubernetes.context) {
       return (allowance) => connections.kubernetes(allowance)
     }
-    const client = (): Promise<KubernetesClient> =>
-      resolveAccess({ ...kubernetes, context }, this.#runtime).then(
-        (access) => new KubernetesClient(access, this.#runtime),
-      )
+    const client = async (): Promise<KubernetesClient> => {
+      const access = await resolveAccess({ ...kubernetes, context }, this.#runtime)
+      if (access.origin === 'in-cluster') throw outOfReach(context)
+      return new KubernetesClient(access, this.#runtime)
+    }
     return () => {
       const known = this.#clients.get(context) ?? client()
       this.#clients.set(context, known)
@@ -124,6 +125,14 @@ export class Clusters {
       scan,
     })
   }
+}
+
+/** I21: a pod reaches its own cluster alone, which would be looked at in place of every other. */
+function outOfReach(context: string): SecretManagerError {
+  const message = `the cluster of the context ${JSON.stringify(context)} is not within reach: a pod has no contexts`
+  return new SecretManagerError('SM_CONFIG_INVALID', message, {
+    hint: `run it where the kubeconfig is; or, where it is the cluster of this pod, say so: --context ${context}`,
+  })
 }
 
 /** A definition that leaves its namespace open means that of who asks. */

@@ -45,6 +45,16 @@ describe('what it prints', () => {
     )
     expect(stdout).toMatch(/^not checked +document\.opens +needs vault\.unsealed$/m)
     expect(stderr).toMatch(/checks: 1 finding, \d+ not checked\n$/)
+    // The command of Vault does not read our settings.
+    expect(stderr).toContain(`for the commands of vault: export VAULT_ADDR=${VAULT_ORIGIN}\n`)
+  })
+
+  test('at a terminal no line is broken by the terminal, but for words that are longer', async () => {
+    const { runtime } = await soundWorld()
+    const { stdout } = await run(APP, { runtime, isTerminal: true, width: 60 })
+    const long = stdout.split('\n').filter((line) => line.length > 60 && / /.test(line.slice(36)))
+    expect(long).toEqual([])
+    expect(stdout).toMatch(/^not checked +role\.exists +needs read on\n {36}\S/m)
   })
 
   test('JSON has the same, as data', async () => {
@@ -138,6 +148,30 @@ describe('a person with a kubeconfig, who may do everything', () => {
       /^warning +rbac\.others +system:serviceaccount:app:app may mint tokens of/m,
     )
     expect(code).toBe(8)
+  })
+
+  test('asks about the ServiceAccount, which may too little: a pod is denied what this person is not', async () => {
+    const world = await soundWorld()
+    const { stack, plan } = world
+    const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/app/rolebindings`
+    const { body } = await stack.kubernetesWire('GET', path, { token: plan.adminToken })
+    for (const { metadata } of body.items as readonly { metadata: { name: string } }[]) {
+      await stack.kubernetesWire('DELETE', `${path}/${metadata.name}`, { token: plan.adminToken })
+    }
+    const { code, stdout } = await examine(world)
+    expect(code).toBe(8)
+    for (const [id, verb] of [
+      ['rbac.read', 'get'],
+      ['rbac.token', 'create'],
+    ]) {
+      const [, mending] =
+        new RegExp(
+          `^warning +${id} +.* the service may not: system:serviceaccount:app:app .*\n +try: (.+)$`,
+          'm',
+        ).exec(stdout) ?? []
+      expect(mending).toMatch(new RegExp(`--verb=${verb} .*--serviceaccount=app:app$`))
+    }
+    expect(stdout).toMatch(/^ok +document\.payload/m)
   })
 
   function examine(world: CliWorld) {

@@ -201,6 +201,7 @@ describe('secretmanager provision', () => {
       expect(code).toBe(2)
       expect(stderr).toContain('policy app-reader is there and not of provision')
       expect(stderr).toContain('policy app-writer is there and not of provision')
+      expect(stderr).toContain('if it was overwritten: vault policy delete app-writer')
     }
     expect(writes()).toEqual([])
   })

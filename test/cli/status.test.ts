@@ -65,7 +65,7 @@ test('after rotate and retire both are told, and places that were looked at befo
   expect(timeless(stdout)).toContain(`latest version 3, made TIME; 2 and later open
 last rotation: TIME (1 s ago), from version 2
 last retire:   TIME (1 s ago), to version 2
-also recorded: cluster east, TIME (1 s ago): 0 documents
+also recorded: cluster east, namespace default, TIME (1 s ago): 0 documents
 `)
 })
 

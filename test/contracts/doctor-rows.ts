@@ -96,6 +96,16 @@ const CONFIGURATION: readonly Row[] = [
     arrange: oldShape,
   },
   {
+    mends: true,
+    name: 'K7: a jwt login asks for tokens that the API server takes',
+    id: 'config.audience',
+    outcome: 'warning',
+    words: /for the API server too/,
+    mend: /role_type=jwt bound_audiences=vault/,
+    also: ['jwt.audience'],
+    plan: () => ({ auth: 'jwt', audience: 'https://kubernetes.default.svc.cluster.local' }),
+  },
+  {
     name: 'T1: ca_cert: true trusts every CA that this host has',
     id: 'config.trust',
     outcome: 'warning',
@@ -388,7 +398,7 @@ const ROLES: readonly Row[] = [
     name: 'V8: the role is for another ServiceAccount',
     id: 'role.identity',
     words: /bound_service_account_names is other, and the token says sa-kv/,
-    mend: /bound_service_account_names=sa-kv/,
+    mend: /^set vault\.auth\.role to the role of .* only if .*bound_service_account_names=sa-kv/,
     also: ALL_OF_LOGIN,
     arrange: role({ bound_service_account_names: ['other'] }),
   },
@@ -430,7 +440,7 @@ const MOUNTS: readonly Row[] = [
     name: 'the auth mount does not exist',
     id: 'auth.config',
     words: /is not there, or has no configuration/,
-    mend: /vault auth enable -path=nowhere kubernetes/,
+    mend: /^vault auth list; then set vault\.auth\.mount .*vault auth enable -path=nowhere kubernetes/,
     also: [...ALL_OF_LOGIN, 'role.exists'],
     arrange: auth({ mount: 'nowhere' }),
   },
@@ -523,6 +533,16 @@ const POLICIES: readonly Row[] = [
     words: /root/,
     also: ['policy.encrypt', 'policy.config', 'policy.export'],
     arrange: vault(({ plan }) => ({ auth: { method: 'token', token: plan.rootToken } })),
+  },
+  {
+    name: 'V7: the policy of the role is not there',
+    id: 'token.policies',
+    words: /gives kv-.* and there is no such policy/,
+    mend: /^secretmanager provision; or vault policy write kv-/,
+    also: ['document.opens'],
+    arrange: async ({ vault, plan: { policyName } }) => {
+      await vault('DELETE', `sys/policies/acl/${policyName}`)
+    },
   },
   {
     name: 'V7: the policy does not let the service decrypt',

@@ -296,7 +296,7 @@ export function provisionContract(
     test('a namespace that is missing is not made unless asked', async () => {
       const setup = given('jwt', {}, { createNamespaces: false })
       await expect(setup.run()).rejects.toMatchObject({
-        message: `nothing was changed: cluster default has no namespace ${setup.name}: create it, or set createNamespaces`,
+        message: `nothing was changed: cluster default has no namespace ${setup.name}: kubectl create namespace ${setup.name}, or set createNamespaces: true of the cluster`,
       })
       expect(writesIn(setup.sent)).toEqual([])
     })

@@ -107,7 +107,7 @@ export function retireContract(world: () => KubevaultUnderTest): void {
     await putBack(desk, old)
     const { reasons } = await retireOn(desk)
     expect(reasons).toEqual([
-      'cluster default has documents under version 1, before 2: secretmanager rewrap',
+      expect.stringMatching(/^cluster default.* has documents under version 1, before 2: /),
     ])
     expect(await desk.keyFacts()).toMatchObject({
       min_decryption_version: 1,
@@ -127,7 +127,9 @@ export function retireContract(world: () => KubevaultUnderTest): void {
         : send(request)
     }
     const { reasons } = await retireOn(desk, {}, { via })
-    expect(reasons).toEqual(['cluster default was not looked at completely'])
+    expect(reasons).toEqual([
+      expect.stringMatching(/^cluster default.* was not looked at completely$/),
+    ])
     expect(await minimumOf(desk)).toBe(1)
   })
 
@@ -216,7 +218,7 @@ export function retireContract(world: () => KubevaultUnderTest): void {
       ),
     )
     expect(reasons).toEqual([
-      'cluster east has documents under version 2, before 3: secretmanager rewrap',
+      expect.stringMatching(/^cluster east.* has documents under version 2, before 3: /),
     ])
     expect(await minimumOf(desk)).toBe(1)
   })
@@ -232,7 +234,9 @@ export function retireContract(world: () => KubevaultUnderTest): void {
     const { reasons } = await elsewhere.job({ via }, ({ core: theirs }) =>
       retireOn(desk, {}, { others: () => [siteOf(desk, elsewhere, theirs)] }),
     )
-    expect(reasons).toEqual(['cluster east was not looked at completely'])
+    expect(reasons).toEqual([
+      expect.stringMatching(/^cluster east.* was not looked at completely$/),
+    ])
     expect(await minimumOf(desk)).toBe(1)
   })
 

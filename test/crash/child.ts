@@ -42,9 +42,9 @@ export function openRoom(): Room {
   return { directory, memory, close }
 }
 
-/** Leaves copies beside its file, for as long as it takes to remove a directory. */
+/** Leaves copies beside its file, as editors do: also while the directory is being removed. */
 const EDITOR = `at=0
-while [ $at -lt 200 ]; do at=$((at + 1)); echo canary > "$1.$at"; done 2> /dev/null
+while [ $at -lt 30 ]; do at=$((at + 1)); echo canary > "$1.$at"; done 2> /dev/null
 exec sed -i s/canary-old/canary-new/ "$1"`
 
 /** Kills the command as a process of its own; what comes again finds the same files and variables. */

@@ -39,6 +39,15 @@ test.each<[string, object, string, RegExp]>([
   expect(results[id]?.reason).toMatch(words)
 })
 
+test('V4: plain http to a port that speaks TLS', async () => {
+  const { results, server } = await told(html(400))
+  expect(results['vault.initialised']).toMatchObject({
+    outcome: 'finding',
+    reason: `what answers at ${server.url} does not speak for Vault over plain http`,
+    mend: `set vault.url to ${server.url.replace('http:', 'https:')}, and vault.caCert to its CA`,
+  })
+})
+
 test.each<[string, object, string]>([
   ['the active node', {}, 'the active node'],
   ['a standby', { standby: true }, 'a standby'],

@@ -13,6 +13,8 @@ const APP = { name: 'app', namespace: 'prod', secrets: [{ secretName: 'app' }] }
 const YEAR_MS = 365 * 86_400_000
 const TERM = { from: NOW - 1000, until: NOW - 1000 + YEAR_MS }
 
+const REVIEWER = 'ServiceAccount kube-system/secretmanager-reviewer'
+
 const NOTHING: Actual = {
   vault: { engines: new Map(), methods: new Map(), headers: new Map(), at: new Map() },
   clusters: new Map([['default', new Map([['Namespace prod', {}]])]]),
@@ -83,7 +85,7 @@ describe('diff', () => {
   test('of nothing: everything is created, each after what it needs', () => {
     const verdict = diff(plan({}, { auth: 'kubernetes' }), NOTHING, NOW)
     expect(verdict.conflicts).toEqual([
-      'cluster default has no namespace kube-system: create it, or set createNamespaces',
+      'cluster default has no namespace kube-system: kubectl create namespace kube-system, or set createNamespaces: true of the cluster',
     ])
     expect(todo(verdict)).toEqual([
       'create secrets engine transit',
@@ -303,6 +305,24 @@ describe('diff', () => {
       fields: [{ field: 'token_reviewer_jwt', from: 'until 2026-12-31T23:59:59.000Z' }],
       writes: [{ target: 'reviewer', reviewer: { namespace: 'kube-system' } }],
     })
+  })
+
+  test.each([
+    ['was made after its token', new Date(TERM.from + 3_600_000).toISOString(), true],
+    [
+      'is as old as its token, by clocks that differ',
+      new Date(TERM.from + 30_000).toISOString(),
+      false,
+    ],
+    ['is not there', undefined, true],
+  ])('a reviewer whose ServiceAccount %s', (_what, creationTimestamp, isRenewed) => {
+    const reviewed = plan({}, { auth: 'kubernetes' })
+    const held = withObject(asPlanned(reviewed), 'Namespace kube-system', {})
+    const objects = new Map(held.clusters.get('default'))
+    if (creationTimestamp === undefined) objects.delete(REVIEWER)
+    else objects.set(REVIEWER, { metadata: { creationTimestamp } })
+    const verdict = diff(reviewed, { ...held, clusters: new Map([['default', objects]]) }, NOW)
+    expect(todo(verdict).includes('update configuration of kubernetes-default')).toBe(isRenewed)
   })
 
   test('a reviewer that Vault lost is renewed', () => {

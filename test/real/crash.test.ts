@@ -29,20 +29,14 @@ const SHARDS: readonly (readonly [seed: number, shard: Shard])[] = [
   [3, { first: 2, step: 3 }],
 ]
 
-const SUBJECTS = [
-  ROTATE,
-  ROTATE_COMPAT,
-  RETIRE,
-  REWRAP,
-  EDIT,
-  SET,
-  ADOPT,
-  ADOPT_FILES,
-  REWRAP_FILES,
-]
+const SUBJECTS = [ROTATE, ROTATE_COMPAT, RETIRE, REWRAP, EDIT, SET, ADOPT]
+/** They do one thing after the other, in whatever order answers come. */
+const ON_FILES = [ADOPT_FILES, REWRAP_FILES]
 
 const rows = SHARDS.flatMap(([seed, shard]) =>
-  SUBJECTS.map((subject) => [subject.name, seed, subject, shard] as const),
+  [...SUBJECTS, ...(seed === 1 ? ON_FILES : [])].map(
+    (subject) => [subject.name, seed, subject, shard] as const,
+  ),
 )
 
 describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () => {

@@ -13,8 +13,8 @@ import { rotationDesk, type RotationDesk, type Stored } from '../contracts/rotat
 import { optionsOf } from './rotation-world.ts'
 
 const WRITERS = 8
-const OBJECTS = 16
-const WRITES = Number(process.env['WRITES'] ?? 10_000)
+const OBJECTS = 32
+const WRITES = 10_000
 /** Documents that a writer seals at once. */
 const BATCH = 24
 
@@ -145,7 +145,7 @@ test('I1 and I2: 10,000 writes beside a rewrap, rotations and retirements: none 
       while (!isOver()) {
         const { latestVersion: latest } = await job.facts(options.signal)
         await tour(sites, { ...options, latest, recrypt: job.recryptTo(latest) })
-        await rest(5)
+        await rest(50)
       }
     })
   const rotations = async (): Promise<void> => {
@@ -191,4 +191,4 @@ test('I1 and I2: 10,000 writes beside a rewrap, rotations and retirements: none 
   const { latest_version: latest, min_decryption_version: minimum } = await desk.keyFacts()
   expect(minimum).toBeGreaterThan(1)
   expect(latest).toBeGreaterThan(2)
-}, 240_000)
+}, 300_000)

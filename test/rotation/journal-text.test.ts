@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 
 import { isDnsSubdomain } from '../../src/lib/names.ts'
-import { bySite, emptyJournal, journalIn, type Journal } from '../../src/rotation/journal-text.ts'
+import { emptyJournal, journalIn, type Journal } from '../../src/rotation/journal-text.ts'
 import { journalName } from '../../src/rotation/journal.ts'
 import type { Stock } from '../../src/rotation/stock.ts'
 
@@ -13,10 +13,13 @@ const version = fc.integer({ min: 0, max: 1e6 })
 
 const stock: fc.Arbitrary<Stock> = fc.record({
   site: fc.string({ unit: 'binary' }),
+  where: fc.string(),
+  scope: fc.array(fc.string()),
   at: time,
   isComplete: fc.boolean(),
   documents: fc.nat(),
   oldest: fc.option(version),
+  newest: fc.option(version),
 })
 
 const journal: fc.Arbitrary<Journal> = fc.record(
@@ -34,7 +37,9 @@ const journal: fc.Arbitrary<Journal> = fc.record(
       to: version,
       at: time,
     }),
-    sites: fc.array(stock).map(bySite),
+    sites: fc
+      .array(stock)
+      .map((stocks) => Object.fromEntries(stocks.map((each) => [each.site, each]))),
   },
   { requiredKeys: ['mount', 'transitKey', 'phase', 'from', 'run', 'begunAt', 'sites'] },
 )
@@ -71,7 +76,16 @@ const WHOLE = {
   ...emptyJournal({ mount: 'transit', transitKey: 'app' }, 4),
   retirement: { phase: 'raising', from: 1, to: 3, at: '2026-01-01T00:00:00Z' },
   sites: {
-    a: { site: 'a', at: '2026-01-01T00:00:00Z', isComplete: true, documents: 1, oldest: 4 },
+    a: {
+      site: 'a',
+      where: 'a',
+      scope: ['*'],
+      newest: 4,
+      at: '2026-01-01T00:00:00Z',
+      isComplete: true,
+      documents: 1,
+      oldest: 4,
+    },
   },
 }
 

@@ -49,7 +49,10 @@ async function note(world: RotationWorld, changes: Partial<Journal>): Promise<vo
 
 function stockAt(world: RotationWorld, changes: Partial<Stock> = {}): Stock {
   const at = new Date(world.runtime.wallClock()).toISOString()
-  return { site: 'cluster east', at, isComplete: true, documents: 3, oldest: 3, ...changes }
+  return {
+    ...{ site: 'cluster east', where: 'cluster east', scope: ['*'], at },
+    ...{ isComplete: true, documents: 3, oldest: 3, newest: 3, ...changes },
+  }
 }
 
 const HOUR = 3_600_000
@@ -172,7 +175,13 @@ test('I21: a site that is forgotten is not in the way', async () => {
 
 test('I21: what is looked at now counts, not what was noted of it', async () => {
   const world = await rotatedWorld()
-  const sites = { 'cluster default': stockAt(world, { site: 'cluster default', oldest: 1 }) }
+  const sites = {
+    'cluster default': stockAt(world, {
+      site: 'cluster default',
+      where: 'cluster default',
+      oldest: 1,
+    }),
+  }
   await note(world, { sites })
   expect(await retire(world.retirement(), retiring())).toMatchObject({ to: 2, reasons: [] })
 })
@@ -287,7 +296,12 @@ test('a rotation that begins meanwhile ends the retirement before anything is ra
     await rotate(world.parts(), optionsOf())
   }
   const run = retire({ ...parts, runtime: { ...parts.runtime, sleep } }, retiring())
-  await expect(run).rejects.toMatchObject({ code: 'SM_K8S_CONFLICT' })
+  const said: unknown = await run.then(
+    ({ reasons }) => reasons.length,
+    (error: unknown) => Reflect.get(Object(error), 'code'),
+  )
+  // By what it sees, or by the journal that somebody else wrote.
+  expect([1, 'SM_K8S_CONFLICT']).toContain(said)
   expect(world.minima.minDecryptionVersion).toBe(1)
 })
 

@@ -189,6 +189,7 @@ export function siteOf(world: RotationWorld): Site {
   }
   return {
     name: 'cluster default',
+    scope: ['*'],
     isCluster: true,
     cluster: 'default',
     missingRights: () => Promise.resolve([]),

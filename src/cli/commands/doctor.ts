@@ -6,7 +6,7 @@ import { accessTo, type AccessReport } from '../../doctor/access/report.ts'
 import { CHECKS } from '../../doctor/checks.ts'
 import { caOf, jobManifests, namespaceOf } from '../../doctor/job.ts'
 import { diagnose, type Result } from '../../doctor/run.ts'
-import { isFound, type Outcome } from '../../doctor/verdict.ts'
+import { isFound, word, type Outcome } from '../../doctor/verdict.ts'
 import { closeWorld, createWorld, findOperator, type World } from '../../doctor/world.ts'
 import { SecretManagerError } from '../../errors.ts'
 import { Findings } from '../findings.ts'
@@ -59,7 +59,8 @@ Examples:
   VAULT_TOKEN=… secretmanager doctor app --as-operator --json
   secretmanager doctor app --config secretcfg.json \\
     --def secretdef.json --print-job | kubectl apply -f -
-  secretmanager doctor access prod/app --as-operator …`
+  secretmanager doctor access prod/app --as-operator \\
+    --def app.yaml --config secretmanager.yaml`
 
 async function examine(
   name: string | undefined,
@@ -77,6 +78,7 @@ async function examine(
       if (!isJson) printResult(result, context.output.data)
     }
     if (isJson) context.output.data.line(JSON.stringify({ checks: results }, undefined, 2))
+    printVaultAddress(results, world, context.output)
     printSummary(results, context.output)
     if (results.some(isFound)) throw new Findings()
   } finally {
@@ -89,7 +91,7 @@ async function examine(
 async function listAccess(target: string, values: FlagValues, context: Context): Promise<void> {
   const [, namespace, name] = /^([^/]+)\/([^/]+)$/.exec(target) ?? []
   if (namespace === undefined || name === undefined) {
-    const hint = 'secretmanager doctor access prod/app'
+    const hint = 'secretmanager doctor access prod/app, with the flags of doctor'
     throw new SecretManagerError('SM_CONFIG_INVALID', 'the target is not NAMESPACE/NAME', { hint })
   }
   const world = await worldOf(name, { ...values, namespace }, context)
@@ -118,14 +120,16 @@ function printAccess(report: AccessReport, data: Sheet): void {
     data.line(`${strong(data, authorizer.outcome)}: ${authorizer.reason}`)
     paragraph(data, `try: ${authorizer.mend ?? ''}`)
   }
-  for (const needs of unknown) data.line(`${dim(data, 'not checked:')} ${shownName(needs)}`)
+  for (const needs of unknown) {
+    paragraph(data, shownName(needs), OUTCOME, `${dim(data, 'not checked:')} `)
+  }
 }
 
 function printAccounts({ accounts }: AccessReport, data: Sheet): void {
   for (const { account, tokens, pods } of accounts) {
     data.line(strong(data, `ServiceAccount ${shownName(account)}:`))
-    data.line(`  its tokens: ${shownName(tokens.join(', ') || 'nobody')}`)
-    data.line(`  pods that may run as it: ${shownName(pods.join(', ') || 'nobody')}`)
+    paragraph(data, `its tokens: ${shownName(tokens.join(', ') || 'nobody')}`, 4, '  ')
+    paragraph(data, `pods that may run as it: ${shownName(pods.join(', ') || 'nobody')}`, 4, '  ')
   }
 }
 
@@ -172,8 +176,27 @@ function printResult({ id, outcome, reason, mend }: Result, data: Sheet): void {
   const label = outcome.padEnd(OUTCOME)
   const isPlain = outcome === 'ok' || outcome === 'not checked'
   const text = outcome === 'not checked' ? `needs ${reason}` : reason
-  data.line(`${isPlain ? dim(data, label) : strong(data, label)}${id.padEnd(ID)}${shownName(text)}`)
+  const head = `${isPlain ? dim(data, label) : strong(data, label)}${id.padEnd(ID)}`
+  paragraph(data, shownName(text), OUTCOME + ID, head)
   if (mend !== undefined) paragraph(data, `try: ${shownName(mend)}`, OUTCOME)
+}
+
+const VAULT_COMMAND = /\bvault (?:\w+ )?(?:write|list|read|init|unseal|enable|disable)\b/
+
+/** The command line of Vault does not read our settings: without these it asks somebody else. */
+function printVaultAddress(
+  results: readonly Result[],
+  { settings: { vault } }: World,
+  { notes }: Output,
+): void {
+  if (!results.some(({ mend = '' }) => VAULT_COMMAND.test(mend))) return
+  const { ca } = vault.transport
+  const settings = [
+    `VAULT_ADDR=${word(vault.url)}`,
+    ...(ca?.kind === 'file' ? [`VAULT_CACERT=${word(ca.path)}`] : []),
+    ...(vault.namespace === undefined ? [] : [`VAULT_NAMESPACE=${word(vault.namespace)}`]),
+  ]
+  paragraph(notes, `for the commands of vault: export ${settings.join(' ')}`, 2, '')
 }
 
 function printSummary(results: readonly Result[], { notes }: Output): void {

@@ -111,7 +111,8 @@ function asker(input: Input, signal: AbortSignal): Ask {
     const answer = input.isTerminal ? await input.line(question, unsaid, signal) : unsaid
     if (answer !== '' || flag === undefined) return answer
     const message = `the ${question} is not said`
-    throw new SecretManagerError('SM_CONFIG_INVALID', message, { hint: flag })
+    const hint = `secretmanager init NAME --vault-url https://vault.example:8200; say ${flag}`
+    throw new SecretManagerError('SM_CONFIG_INVALID', message, { hint })
   }
 }
 
@@ -122,11 +123,14 @@ function nextSteps({ app }: StarterAnswers, directory: string): readonly string[
     'provision.yaml',
   ].map((name) => join(directory, name))
   return [
-    'next, as somebody who may set up Vault and the cluster:',
-    `  VAULT_TOKEN=… secretmanager provision ${provision} --config ${config}`,
-    'then, as a writer, and as the service:',
-    `  secretmanager encrypt --def ${definition} --config ${config} --from ${app}.json`,
+    'next, with VAULT_TOKEN and a kubeconfig of somebody who may set up Vault and the cluster:',
+    `  secretmanager provision ${provision} --config ${config} --dry-run`,
+    `  secretmanager provision ${provision} --config ${config}`,
+    // The role of the configuration reads, and nobody but an administrator may make the Secret.
+    `  secretmanager encrypt --def ${definition} --config ${config} --from ${app}.json --auth-method token`,
+    'then, as the service:',
     `  secretmanager read --def ${definition} --config ${config}`,
+    `  secretmanager doctor --def ${definition} --config ${config}`,
   ]
 }
 

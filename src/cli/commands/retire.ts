@@ -154,7 +154,9 @@ async function forget(
   const { journal } = await job.journal.read(signal)
   const known = Object.keys(journal?.sites ?? {})
   for (const site of sites.filter((each) => !known.includes(each))) {
-    output.notes.line(`nothing is recorded of ${shownName(site)}; recorded: ${known.join('; ')}`)
+    output.notes.line(
+      `nothing is recorded of ${shownName(site)}; recorded: ${known.map(shownName).join('; ')}`,
+    )
   }
   await job.journal.forget(sites, signal)
 }
@@ -175,7 +177,7 @@ function conclude(
   { notes }: Output,
 ): void {
   if (reasons.length > 0) {
-    for (const reason of reasons) paragraph(notes, `not retired: ${reason}`, 0)
+    for (const reason of reasons) paragraph(notes, `not retired: ${shownName(reason)}`, 0)
     return
   }
   const destroyed = trimmed && to > plan.available
@@ -207,7 +209,7 @@ function tell(step: RetirementStep, { notes }: Output): void {
       return notes.line(`an old document turned up: versions from ${step.to} on open again`)
     case 'resume':
       return notes.line(
-        `a run of ${step.retirement.at} did not end: what it raised is lowered first`,
+        `a run of ${shownName(step.retirement.at)} did not end: what it raised is lowered first`,
       )
   }
 }

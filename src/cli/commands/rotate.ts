@@ -11,6 +11,7 @@ import { addJournalFlag, addKeyFlags } from '../key-target.ts'
 import { seconds, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 import type { FlagValues } from '../settings.ts'
+import { shownName } from '../shown.ts'
 import { ALL, COMPAT, SEEN, WORTH_A_LINE } from './rewrap.ts'
 
 /** Adds `secretmanager rotate`: a new version of a key, and its documents under it. */
@@ -61,6 +62,7 @@ async function rehearse(
   values: FlagValues,
   { runtime, interrupt: signal }: Context,
 ): Promise<boolean> {
+  if (values['compat'] === true) output.notes.line(SEEN)
   await job.preflight(['rotate'], signal)
   const { latestVersion } = await job.facts(signal)
   const { journal } = await job.journal.read(signal)
@@ -201,7 +203,7 @@ function tell(step: RotationStep, transitKey: string, { notes }: Output): void {
       return undefined
     case 'resume':
       return notes.line(
-        `a run that began at ${step.journal.begunAt} did not end: this one goes on with it`,
+        `a run that began at ${shownName(step.journal.begunAt)} did not end: this one goes on with it`,
       )
     case 'wait':
       return notes.line(

@@ -72,7 +72,7 @@ async function look(open: OpenJob, { runtime, interrupt: signal }: Context): Pro
     },
   })
   const journal = await journalOf(open, signal)
-  return { key, sites: sites.map(({ name }) => name), facts, entries, unread, report, journal }
+  return { key, sites, facts, entries, unread, report, journal }
 }
 
 /** It is one line of the report: who may not read it sees the rest. */
@@ -94,7 +94,7 @@ function printJson(open: OpenJob, known: Known): void {
   const { key, facts, journal, entries, unread, report, sites } = known
   const plain = {
     key: { ...key, ...facts, createdAt: Object.fromEntries(facts.createdAt) },
-    sites,
+    sites: sites.map(({ name }) => name),
     journal: isText(journal) ? null : journal,
     behind: report.count('behind'),
     failed: report.count('failed'),

@@ -74,7 +74,7 @@ async function configured(world: World): Promise<Verdict> {
     method === 'jwt' ? 'jwt_validation_pubkeys=@PUBLIC_KEYS' : 'kubernetes_host=https://…'
   return finding(
     `auth/${mount} is not there, or has no configuration`,
-    `vault auth enable -path=${mount} ${method}; vault write ${pathOf(world)} ${fields}`,
+    `vault auth list; then set vault.auth.mount (that of secretmanager provision is ${method}-CLUSTER), or set it up: secretmanager provision; by hand: vault auth enable -path=${mount} ${method}; vault write ${pathOf(world)} ${fields}`,
   )
 }
 
@@ -139,7 +139,7 @@ async function reviews(world: World): Promise<Verdict> {
     reviewer
       ? 'role and token agree, and Vault refuses the login: its token_reviewer_jwt has expired, or may not create tokenreviews, or is of another cluster'
       : 'role and token agree, and Vault refuses the login: it has no token_reviewer_jwt, and the token of the login may not review itself',
-    `kubectl create clusterrolebinding vault-reviewer --clusterrole=system:auth-delegator --serviceaccount=NAMESPACE:REVIEWER; then vault write ${pathOf(world)} with a new token_reviewer_jwt, kubernetes_host and kubernetes_ca_cert; or use auth/jwt, which needs no reviewer`,
+    `secretmanager provision, where it made the mount; by hand: kubectl create clusterrolebinding vault-reviewer --clusterrole=system:auth-delegator --serviceaccount=NAMESPACE:REVIEWER; then vault write ${pathOf(world)} with a new token_reviewer_jwt, kubernetes_host and kubernetes_ca_cert; or use auth/jwt, which needs no reviewer`,
   )
 }
 

@@ -141,9 +141,30 @@ async function permission(
   action: Parameters<typeof grantOf>[1],
   what: string,
 ): Promise<Verdict> {
-  if (await mayCaller(world, action)) return ok(what)
-  const { name } = await caller(world)
-  return finding(`${name} may not ${what}`, await grantOf(world, action))
+  const { name, isServiceAccount } = await caller(world)
+  if (!(await mayCaller(world, action))) {
+    return finding(`${name} may not ${what}`, await grantOf(world, action))
+  }
+  // Whoever runs this may do everything, it may be: that says nothing of the service.
+  if (isServiceAccount || (await mayServiceOrUnknown(world, action))) return ok(what)
+  const { namespace, name: own } = await account(world)
+  return warning(
+    `${name} may ${what}, and the service may not: ${await serviceName(world)} is denied it in a pod`,
+    await grantOf(world, action, { namespace, name: own }),
+  )
+}
+
+/** Who may not ask about others is told of by the checks that can do nothing else. */
+async function mayServiceOrUnknown(
+  world: World,
+  action: Parameters<typeof mayService>[1],
+): Promise<boolean> {
+  try {
+    return await mayService(world, action)
+  } catch (error) {
+    if (error instanceof Missing) return true
+    throw error
+  }
 }
 
 async function mayList(world: World): Promise<Verdict> {

@@ -1,4 +1,5 @@
 /** What the settings alone say: no call is made. */
+import type { JwtSettings } from '../../config/settings.ts'
 import { isLoopback } from '../../lib/names.ts'
 import { ok, warning, type Verdict } from '../verdict.ts'
 import type { Check, World } from '../world.ts'
@@ -37,9 +38,15 @@ function audience({ vault: { auth }, legacy }: Settings): Verdict {
     `tokens for Vault are for the API server too (${auth.audience}${shape}): whoever receives one may act as the ServiceAccount`,
     legacy
       ? 'write the configuration in the native shape, whose audience is vault, and bind the role to it: ' +
-          `vault write auth/${auth.mount}/role/${auth.role} audience=vault`
-      : `set vault.auth.audience to vault, and: vault write auth/${auth.mount}/role/${auth.role} audience=vault`,
+          bindRole(auth)
+      : `set vault.auth.audience to vault, and: ${bindRole(auth)}`,
   )
+}
+
+function bindRole({ method, mount, role }: JwtSettings): string {
+  // Without its type, a jwt role is taken for one of oidc.
+  const fields = method === 'jwt' ? 'role_type=jwt bound_audiences=vault' : 'audience=vault'
+  return `vault write auth/${mount}/role/${role} ${fields}`
 }
 
 function transport({ vault: { url } }: Settings): Verdict {

@@ -88,8 +88,8 @@ async function exists(world: World): Promise<Verdict> {
   const { mount, role: name } = jwtSettings(world)
   if (await role(world)) return ok(pathOf(world))
   return finding(
-    `auth/${mount} has no role "${name}"`,
-    `vault list auth/${mount}/role; then set vault.auth.role, or make it: secretmanager provision`,
+    `auth/${mount} is not there, or has no role "${name}"`,
+    `vault list auth/${mount}/role; then set vault.auth.mount or vault.auth.role, or make it: secretmanager provision`,
   )
 }
 
@@ -122,9 +122,14 @@ async function identity(world: World): Promise<Verdict> {
   const says = differences.map(
     ({ field, has, wanted }) => `${field} is ${has}, and the token says ${wanted}`,
   )
+  const mend = write(
+    world,
+    differences.map(({ field, wanted }) => `${field}=${word(wanted)}`).join(' '),
+  )
+  // The role may be somebody else's, and its policy too: a writer's is not for a reader.
   return finding(
     says.join('; '),
-    write(world, differences.map(({ field, wanted }) => `${field}=${word(wanted)}`).join(' ')),
+    `set vault.auth.role to the role of ${who.sub ?? 'the token'}, or kubernetes.serviceAccount to that of the role; only if the role is for it: ${mend}`,
   )
 }
 

@@ -2,13 +2,14 @@
 import {
   allowed,
   login,
+  look,
   lookAsService,
   role,
   textsIn,
   transitPaths,
   type TransitPaths,
 } from '../vault.ts'
-import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
+import { critical, finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
 import type { Check, World } from '../world.ts'
 
 /** The login, the token, and what it may. */
@@ -75,7 +76,33 @@ async function policies(world: World): Promise<Verdict> {
       'log in by a role with one policy: secretmanager provision',
     )
   }
-  return ok(found.join(', ') || 'none')
+  const absent = await absentOf(world, found)
+  if (absent.length === 0) return ok(found.join(', ') || 'none')
+  return finding(
+    `the role gives ${absent.join(', ')}, and there is no such policy: the token may do nothing by it`,
+    `secretmanager provision; or vault policy write ${word(absent[0] ?? '')} with path "${transitPaths(world).decrypt}" { capabilities = ["update"] }`,
+  )
+}
+
+/** Vault gives a policy that is not there without a word. Only an operator may look. */
+async function absentOf(world: World, names: readonly string[]): Promise<readonly string[]> {
+  if (!world.operator) return []
+  const absent: string[] = []
+  for (const name of names.filter((each) => each !== 'default')) {
+    if ((await isPolicy(world, name)) === false) absent.push(name)
+  }
+  return absent
+}
+
+async function isPolicy(world: World, name: string): Promise<boolean | undefined> {
+  // The last gate before a name that somebody else chose is part of a URL.
+  if (!/^[\w-][\w.-]*$/.test(name)) return undefined
+  try {
+    return (await look(world, `sys/policies/acl/${name}`)) !== undefined
+  } catch (error) {
+    if (error instanceof Missing) return undefined
+    throw error
+  }
 }
 
 /** As the token says, else as the role does. */

@@ -100,7 +100,7 @@ function refused({ name, url, trustedBy }: Server, { code, detail, hint }: Probe
     hint ??
     (code === 'SM_TLS_UNTRUSTED'
       ? `set ${trustedBy} to the CA that signed it, and serve its intermediate along: ${show}`
-      : `check that the port speaks TLS 1.2 or later: ${show}`)
+      : `check that the server is not stuck, and that the port speaks TLS 1.2 or later: ${show}`)
   return finding(`${name} at ${url}: ${detail}`, mend)
 }
 

@@ -1,5 +1,7 @@
 /** Vault as a server: its state, its clock, its audit log. */
+import { isSecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
+import type { VaultReply } from '../../vault/client.ts'
 import { health, look } from '../vault.ts'
 import { critical, finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
@@ -28,14 +30,27 @@ export const VAULT: readonly Check[] = [
   { id: 'vault.audit-raw', title: 'audit log without secrets', needs: SERVING, run: hashed },
 ]
 
+const NO_VAULT: VaultReply = {}
+
 async function initialised(world: World): Promise<Verdict> {
-  const { initialized, version } = await health(world)
+  const { url } = world.settings.vault
+  const { initialized, version } = await health(world).catch((error: unknown) => {
+    // Go's TLS servers answer plain http so.
+    if (isSecretManagerError(error) && error.status === 400) return NO_VAULT
+    throw error
+  })
+  if (initialized === undefined && url.startsWith('http:')) {
+    return finding(
+      `what answers at ${url} does not speak for Vault over plain http`,
+      `set vault.url to ${url.replace('http:', 'https:')}, and vault.caCert to its CA`,
+    )
+  }
   if (initialized === true) return ok(`version ${shown(version)}`)
   if (initialized === false) {
     return finding('Vault is not initialised', 'vault operator init')
   }
   return finding(
-    `what answers at ${world.settings.vault.url} does not speak for Vault`,
+    `what answers at ${url} does not speak for Vault`,
     'check the address, and anything between here and there',
   )
 }

@@ -1,0 +1,41 @@
+/** How much of a place is looked at: all of it, some namespaces, some objects. */
+import { createHash } from 'node:crypto'
+
+import type { Address } from './cluster-object.ts'
+
+/** Its parts: `*` is all, `namespace NAME`, and an object as it is named in messages. */
+export type Scope = readonly string[]
+
+/** All of a place. */
+export const WHOLE: Scope = ['*']
+
+/** Gives the scope of these objects, and of the namespaces that are looked through. */
+export function scopeOf(objects: readonly Address[], scan: true | readonly string[]): Scope {
+  if (scan === true) return WHOLE
+  const named = objects
+    .filter(({ namespace }) => !scan.includes(namespace))
+    .map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`)
+  return [...new Set([...scan.map((namespace) => `namespace ${namespace}`), ...named])].toSorted()
+}
+
+/** Whether everything of `part` is in `whole`. */
+export function covers(whole: Scope, part: Scope): boolean {
+  const parts = new Set(whole)
+  if (parts.has('*')) return true
+  return part.every((each) => parts.has(each) || parts.has(namespaceOf(each)))
+}
+
+/** Most parts that are named one by one. */
+const FEW = 3
+
+/** The way a scope is told of: short, and another for each. */
+export function scopeText(scope: Scope): string {
+  if (scope.length <= FEW) return scope.join(', ')
+  const digest = createHash('sha256').update(scope.join('\n')).digest('hex').slice(0, 8)
+  return `${scope.length} parts, ${digest}`
+}
+
+/** Of an object. */
+function namespaceOf(part: string): string {
+  return `namespace ${/^\w+ ([^/]+)\//.exec(part)?.[1] ?? ''}`
+}

@@ -1,0 +1,148 @@
+/** Faults that were found by reading: each row was a way to retire too early, to rotate unseen, or to steer a terminal. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+import { parseConfig } from '../../src/config/schema.ts'
+import { closeCore, createCore } from '../../src/core.ts'
+import { Clusters } from '../../src/rotation/sites.ts'
+import { rotate } from '../../src/rotation/rotate.ts'
+import { operatorRuntime } from '../cli/authoring-world.ts'
+import { BY_KEY, keyWorld, lineOf, runKey, versionsOf, type KeyWorld } from '../cli/key-world.ts'
+import { optionsOf, rotationWorld } from './rotation-world.ts'
+
+describe('I21: what was not looked at stands in the way of a retirement', () => {
+  let world: KeyWorld
+  let directory: string
+
+  beforeEach(async () => {
+    world = await keyWorld('one', 'two')
+    directory = await mkdtemp(join(tmpdir(), 'secretmanager-review-'))
+  })
+
+  afterEach(() => rm(directory, { recursive: true }))
+
+  const RETIRE = ['retire', ...BY_KEY, '--keep', '0']
+
+  test('files alone are no look at the cluster, of which one object was rotated', async () => {
+    const one = ['one', ...BY_KEY, '--key', 'secrets.json']
+    expect(await runKey(world, ['rotate', ...one])).toMatchObject({ code: 0 })
+    const ran = await runKey(world, [...RETIRE, '--files', directory])
+    expect(ran).toMatchObject({ code: 2 })
+    expect(ran.stderr).toContain('--inventory FILE, or -A')
+    expect(await versionsOf(world)).toMatchObject({ latest: 2, decrypt: 1 })
+  })
+
+  test('a namespace that is not there is not an empty one', async () => {
+    const runtime = operatorRuntime(world, { '/inventory.yaml': 'clusters: [{ scan: [ap] }]' })
+    const inventory = ['--inventory', '/inventory.yaml']
+    const mistyped = await runKey(world, ['rotate', ...BY_KEY, ...inventory], runtime)
+    expect(mistyped).toMatchObject({ code: 4 })
+    expect(mistyped.stderr).toContain('nothing was changed: ')
+    expect(await versionsOf(world)).toMatchObject({ latest: 1 })
+    await runKey(world, ['rotate', ...BY_KEY])
+    expect((await runKey(world, [...RETIRE, ...inventory], runtime)).code).not.toBe(0)
+    expect(await versionsOf(world)).toMatchObject({ latest: 2, decrypt: 1 })
+  })
+
+  test.each([
+    [
+      'values of a chart',
+      8,
+      (line: string) => `kind: HelmRelease\nspec: { values: { a: '${line}' } }`,
+    ],
+    [
+      'the copy of kubectl apply',
+      0,
+      (line: string) => `apiVersion: v1
+kind: Secret
+metadata:
+  name: other
+  annotations:
+    kubectl.kubernetes.io/last-applied-configuration: |
+      {"data":{"a":"${Buffer.from(line).toString('base64')}"}}`,
+    ],
+  ])('beside a ConfigMap in one file, %s: exit %i', async (_what, code, besides) => {
+    const configMap = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { a: b }\n'
+    const text = `${configMap}---\n${besides(await lineOf(world, 'one'))}\n`
+    const path = join(directory, 'all.yaml')
+    await writeFile(path, text)
+    const runtime = operatorRuntime(world, { [path]: text })
+    await runKey(world, ['rotate', ...BY_KEY])
+    const ran = await runKey(world, [...RETIRE, '-A', '--files', directory], runtime)
+    expect(ran).toMatchObject({ code })
+    expect(await versionsOf(world)).toMatchObject({ decrypt: code === 0 ? 2 : 1 })
+  })
+
+  test('in a pod, the cluster of a context is not taken for its own', async () => {
+    const vault = { url: 'https://vault.test:8200', auth: { method: 'token', token: 'none' } }
+    const core = createCore(parseConfig({ vault }), world.runtime)
+    const connect = new Clusters(core, world.runtime).connect('east')
+    const signal = new AbortController().signal
+    await expect(core.calls.run({ signal }, connect)).rejects.toMatchObject({
+      code: 'SM_CONFIG_INVALID',
+      hint: expect.stringContaining('--context east'),
+    })
+    await closeCore(core)
+  })
+})
+
+describe('a rotation that was asked for', () => {
+  test('is done, though the clock of who rotated last was ahead', async () => {
+    const world = rotationWorld()
+    await rotate(world.parts(), optionsOf())
+    const { runtime } = world
+    const behind = { ...runtime, wallClock: () => runtime.wallClock() - 60_000 }
+    await rotate(world.parts({ runtime: behind }), optionsOf())
+    expect(world.added).toBe(2)
+  })
+
+  test('V15: is not done while the replica that was asked for its version lags behind', async () => {
+    const world = rotationWorld()
+    const ask = (): Promise<number> => {
+      world.version += 1
+      return Promise.resolve(1)
+    }
+    const lagging = world.parts({ rotate: ask, latest: () => Promise.resolve(1) })
+    await expect(rotate(lagging, optionsOf())).rejects.toMatchObject({
+      code: 'SM_VAULT_STALE_REPLICA',
+    })
+    expect(await world.journal()).toMatchObject({ phase: 'rotating' })
+    expect(await rotate(world.parts(), optionsOf())).toMatchObject({ to: 2, isDone: true })
+    expect(world).toMatchObject({ version: 2, documentVersion: 2 })
+  })
+})
+
+test.each(['status', 'retire'])(
+  '%s: who writes the journal does not steer a terminal',
+  async (it) => {
+    const world = await keyWorld('one')
+    await runKey(world, ['rotate', ...BY_KEY])
+    await forge(world, (journal) => {
+      return journal.replaceAll(/cluster default[^"]*/g, String.raw`cluster x\u001b[2J`)
+    })
+    const ran = await runKey(world, [it, ...BY_KEY, '-A', ...(it === 'retire' ? ['--yes'] : [])])
+    expect(`${ran.stdout}${ran.stderr}`).not.toContain('\u001B')
+  },
+)
+
+test('--compat says that it sees plaintext in a rehearsal, too', async () => {
+  const world = await keyWorld('one')
+  const ran = await runKey(world, ['rotate', ...BY_KEY, '--compat', '--dry-run'])
+  expect(ran.stderr).toContain('--compat: documents are decrypted and encrypted here')
+})
+
+/** Changes the text of the journal, as who may write ConfigMaps can. */
+async function forge({ stack, plan }: KeyWorld, change: (text: string) => string): Promise<void> {
+  const path = `/api/v1/namespaces/${plan.namespace}/configmaps/secretmanager-rotation-app`
+  const token = plan.adminToken
+  const { body } = await stack.kubernetesWire('GET', path, { token })
+  const { data, ...rest } = body as { data: Record<string, string> }
+  const text = change(data['journal.json'] ?? '').replaceAll(/"at":"20\d\d/g, '"at":"2001')
+  const forged = { ...rest, data: { 'journal.json': text } }
+  expect(await stack.kubernetesWire('PUT', path, { token, body: forged })).toMatchObject({
+    status: 200,
+  })
+}
