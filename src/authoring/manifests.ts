@@ -64,8 +64,8 @@ const SIGNS: readonly string[] = [
   ...['sealed:v', 'vault:v'].flatMap((sign) => [sign, beginningInBase64(sign)]),
 ]
 
-/** The last character depends on what follows. */
-function beginningInBase64(text: string): string {
+/** Gives base64 of what begins with `text`, without the last character: that depends on what follows. */
+export function beginningInBase64(text: string): string {
   return Buffer.from(text).toString('base64').replace(/.=*$/, '')
 }
 

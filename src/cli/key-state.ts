@@ -1,6 +1,6 @@
 /** What `status` prints: a table of the documents, what is to be done about some, and what is known of the key. */
 import type { SecretManagerError } from '../errors.ts'
-import { unseen, type Journal } from '../rotation/journal-text.ts'
+import { unseen, type Journal, type Retirement } from '../rotation/journal-text.ts'
 import type { Entry } from '../rotation/rewrap.ts'
 import type { KeyName, Site } from '../rotation/site.ts'
 import type { Stock } from '../rotation/stock.ts'
@@ -118,9 +118,7 @@ function factsOf(
   return [
     ['key', [`${key.mount}/keys/${key.transitKey}`, ...keyLines(known)]],
     ['last rotation', [isText ? journal : rotationText(journal, now)]],
-    ...(retirement
-      ? [['last retire', [`${since(retirement.at, now)}, to version ${retirement.to}`]] as const]
-      : []),
+    ...(retirement ? [['last retire', [retirementText(retirement, now)]] as const] : []),
     ...elsewhere.map((stock): Fact => ['also recorded', [stockText(stock, now)]]),
     ['documents', [report.summary()]],
   ]
@@ -142,6 +140,11 @@ function rotationText({ phase, begunAt, from }: Journal, now: number): string {
   if (begunAt === '') return 'none is recorded'
   const when = `${since(begunAt, now)}, from version ${from}`
   return phase === 'done' ? when : `${when}; it did not end: secretmanager rotate goes on with it`
+}
+
+function retirementText({ phase, at, to }: Retirement, now: number): string {
+  const when = `${since(at, now)}, to version ${to}`
+  return phase === 'done' ? when : `${when}; it did not end: secretmanager retire goes on with it`
 }
 
 function stockText({ site, at, documents, oldest, isComplete }: Stock, now: number): string {

@@ -95,7 +95,8 @@ function refusalOf(error: unknown): VaultReply | undefined {
 const DENIED: VaultReply = {}
 
 function needed({ operator }: World, capability: Capability, path: string): string {
-  return `${capability} on ${path}${operator ? '' : ' (or --as-operator)'}`
+  const whose = operator ? 'by the token of --as-operator: vault token lookup' : 'or --as-operator'
+  return `${capability} on ${path} (${whose})`
 }
 
 /** The settings of the login by ServiceAccount. @throws {@link Missing} with any other */

@@ -1,5 +1,10 @@
 /** A file of manifests as it is at one time, and the effects that rotation has on files. */
-import { mentionsDocuments, readManifests, type Manifest } from '../authoring/manifests.ts'
+import {
+  beginningInBase64,
+  mentionsDocuments,
+  readManifests,
+  type Manifest,
+} from '../authoring/manifests.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { KeyName } from './site.ts'
 
@@ -105,8 +110,3 @@ export function textBeside({ text, manifests }: ManifestFile): string {
 }
 
 const APPLIED = /last-applied-configuration"?: *(?:[|>][-+]?\s+)?.*/g
-
-/** The last character depends on what follows. */
-function beginningInBase64(text: string): string {
-  return Buffer.from(text).toString('base64').replace(/.=*$/, '')
-}

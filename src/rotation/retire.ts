@@ -74,7 +74,7 @@ export async function retire(
 
 /** A run that was ended between raising and its last look: what it raised is lowered, and all of it done anew. */
 async function finishEarlier(
-  { journal: store, configure }: RetirementParts,
+  { journal: store, configure, facts }: RetirementParts,
   { signal, dryRun, onStep }: RetirementOptions,
   state: JournalState,
 ): Promise<JournalState> {
@@ -83,8 +83,11 @@ async function finishEarlier(
   if (journal === undefined || retirement?.phase !== 'raising') return state
   onStep({ step: 'resume', retirement })
   if (dryRun) return state
-  await configure({ minDecryptionVersion: retirement.from }, signal)
-  const lowered = { ...retirement, phase: 'done', to: retirement.from } as const
+  const { minDecryptionVersion: now, minAvailableVersion } = await facts(signal)
+  // What was destroyed meanwhile cannot open again, and what unretire opened stays so.
+  const to = Math.min(Math.max(retirement.from, minAvailableVersion), now)
+  if (to < now) await configure({ minDecryptionVersion: to }, signal)
+  const lowered = { ...retirement, phase: 'done', to } as const
   return store.write({ ...journal, retirement: lowered }, state, signal)
 }
 

@@ -191,7 +191,8 @@ class RotationRun {
   }
 
   async #rotated(from: number, to: number): Promise<Versions> {
-    await this.#write({ phase: 'rewrapping' })
+    // Another run may have come to its end while this one waited for it.
+    if (this.#state.journal?.phase !== 'done') await this.#write({ phase: 'rewrapping' })
     this.#options.onStep({ step: 'rotated', from, to })
     return { from, to }
   }

@@ -91,10 +91,22 @@ export class Clusters {
     })
     // An inventory of files alone needs no cluster, and so no namespace.
     if (ours.length === 0) return []
+    this.#refuseSame(ours.map(({ cluster }) => cluster))
     const own = await this.namespace(signal)
     return ours.map(({ cluster, definitions }) =>
       this.#site(key, { ...cluster, definitions: definitions.map((each) => within(own, each)) }),
     )
+  }
+
+  /** I21: of two clusters that are reached the same way, one is never looked at. */
+  #refuseSame(clusters: readonly ClusterSpec[]): void {
+    const { context: configured } = this.#core.settings.kubernetes
+    const byContext = new Map<string | undefined, string>()
+    for (const { name, context = configured } of clusters) {
+      const other = byContext.get(context)
+      if (other !== undefined) throw reachedTheSameWay(other, name)
+      byContext.set(context, name)
+    }
   }
 
   close(): void {
@@ -129,9 +141,16 @@ export class Clusters {
 
 /** I21: a pod reaches its own cluster alone, which would be looked at in place of every other. */
 function outOfReach(context: string): SecretManagerError {
-  const message = `the cluster of the context ${JSON.stringify(context)} is not within reach: a pod has no contexts`
+  const message = `the context ${JSON.stringify(context)} cannot be followed: in a pod no kubeconfig is read`
   return new SecretManagerError('SM_CONFIG_INVALID', message, {
-    hint: `run it where the kubeconfig is; or, where it is the cluster of this pod, say so: --context ${context}`,
+    hint: 'leave clusters[].context out for the cluster of the pod, or run it elsewhere',
+  })
+}
+
+function reachedTheSameWay(one: string, other: string): SecretManagerError {
+  const message = `the clusters ${one} and ${other} of the inventory are reached by the same context`
+  return new SecretManagerError('SM_CONFIG_INVALID', message, {
+    hint: 'give each its own: clusters[].context',
   })
 }
 

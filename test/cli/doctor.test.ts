@@ -155,7 +155,8 @@ describe('a person with a kubeconfig, who may do everything', () => {
     const { stack, plan } = world
     const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/app/rolebindings`
     const { body } = await stack.kubernetesWire('GET', path, { token: plan.adminToken })
-    for (const { metadata } of body.items as readonly { metadata: { name: string } }[]) {
+    const { items } = body as { readonly items: readonly { metadata: { name: string } }[] }
+    for (const { metadata } of items) {
       await stack.kubernetesWire('DELETE', `${path}/${metadata.name}`, { token: plan.adminToken })
     }
     const { code, stdout } = await examine(world)
@@ -327,7 +328,9 @@ describe('--print-job', () => {
 
   test('its configuration is one, and doctor runs with it', async () => {
     const world = await soundWorld()
-    const { stdout } = await run([...APP, '--print-job'], { runtime: world.runtime })
+    const { stdout, stderr: note } = await run([...APP, '--print-job'], { runtime: world.runtime })
+    // A Job cannot be changed: who applies a second one is refused, or sees the first one's log.
+    expect(note).toMatch(/^pipe it into kubectl replace --force -f -; then: kubectl -n \S+ logs -f/)
     const [settings, job] = parseAllDocuments(stdout).map((each) => each.toJSON())
     const files = Object.fromEntries(
       Object.entries(settings.data as Record<string, string>).map(([name, text]) => [

@@ -37,6 +37,7 @@ describe('init', () => {
         caCert: 'ca.crt',
         auth: { method: 'jwt', mount: 'jwt-default', role: 'app' },
       },
+      kubernetes: { namespace: 'prod', serviceAccount: 'app' },
     })
     expect(await loadDefinition({ file: definition }, runtime)).toEqual({
       secretName: 'app',
@@ -73,8 +74,8 @@ describe('init', () => {
   })
 
   test.each([
-    ['no name', [...URL_FLAGS], 'NAME'],
-    ['no address', ['app'], '--vault-url'],
+    ['no name', [...URL_FLAGS], 'secretmanager init NAME --vault-url'],
+    ['no address', ['app'], 'secretmanager init NAME --vault-url'],
   ])('where nobody can be asked, %s is refused by its flag', async (_what, args, hint) => {
     const { code, stderr } = await init(args)
     expect(code).toBe(2)
@@ -88,7 +89,9 @@ describe('init', () => {
     ['a namespace that is none', ['app', '-n', 'a/b', ...URL_FLAGS]],
     ['a cluster with a star', ['app', '--cluster', '*', ...URL_FLAGS]],
   ])('%s is refused before anything is written', async (_what, args) => {
-    expect(await init(args)).toMatchObject({ code: 2 })
+    const { code, stderr } = await init(args)
+    expect(code).toBe(2)
+    if (args.includes('vault')) expect(stderr).toMatch(/try: +secretmanager init NAME --vault-url/)
     expect(readdirSync(directory)).toEqual([])
   })
 

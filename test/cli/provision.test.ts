@@ -173,6 +173,7 @@ describe('secretmanager provision', () => {
       ].join('\n'),
     })
     expect(stderr).toContain('risk: role jwt-default/app also gives more')
+    expect(stderr).toMatch(/^try: secretmanager doctor NAME --as-operator, .* says why$/m)
   })
 
   test('-o yaml prints the manifests, and asks no server', async () => {

@@ -176,7 +176,7 @@ test('several clusters have a column', async () => {
   const inventory = `
 clusters:
   - { name: default, scan: [app] }
-  - { name: east, scan: [app] }
+  - { name: east, context: dev, scan: [app] }
 `
   const runtime = operatorRuntime(world, { '/inventory.yaml': inventory })
   const args = ['status', ...BY_KEY, '--inventory', '/inventory.yaml']

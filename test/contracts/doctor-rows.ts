@@ -10,7 +10,7 @@ import type { Outcome } from '../../src/doctor/verdict.ts'
 import { withRecord } from '../../src/provision/record.ts'
 import { formatSealed } from '../../src/sealed/format.ts'
 import { wrapDocument } from '../../src/sealed/plaintext.ts'
-import { DATA_KEY, DOCUMENT, type Fresh, type Service } from './doctor-setup.ts'
+import { asAdministrator, DATA_KEY, DOCUMENT, type Fresh, type Service } from './doctor-setup.ts'
 import { secretCfg } from './kubevault-fixture.ts'
 
 /** How a set-up is broken, and what must be said of it. */
@@ -96,14 +96,14 @@ const CONFIGURATION: readonly Row[] = [
     arrange: oldShape,
   },
   {
-    mends: true,
     name: 'K7: a jwt login asks for tokens that the API server takes',
     id: 'config.audience',
     outcome: 'warning',
     words: /for the API server too/,
     mend: /role_type=jwt bound_audiences=vault/,
-    also: ['jwt.audience'],
-    plan: () => ({ auth: 'jwt', audience: 'https://kubernetes.default.svc.cluster.local' }),
+    also: ['role.audience', ...ALL_OF_LOGIN],
+    plan: () => ({ auth: 'jwt' }),
+    arrange: auth({ audience: 'https://kubernetes.default.svc.cluster.local' }),
   },
   {
     name: 'T1: ca_cert: true trusts every CA that this host has',
@@ -314,6 +314,21 @@ const CLUSTER: readonly Row[] = [
 ]
 
 const TOKENS: readonly Row[] = [
+  {
+    name: 'K4: there is no such ServiceAccount',
+    id: 'jwt.token',
+    words: /has no ServiceAccount "sa-kv/,
+    mend: /or make it: secretmanager provision/,
+    arrange: async (service) => {
+      asAdministrator(service)
+      const { namespace, serviceAccount } = service.plan
+      service.config = {
+        ...service.config,
+        kubernetes: { namespace, serviceAccount: `${serviceAccount}-gone` },
+      } as never
+    },
+    also: ['rbac.read', 'rbac.token'],
+  },
   {
     name: 'I16: tokens of other ServiceAccounts may be minted',
     id: 'rbac.others',
@@ -540,8 +555,9 @@ const POLICIES: readonly Row[] = [
     words: /gives kv-.* and there is no such policy/,
     mend: /^secretmanager provision; or vault policy write kv-/,
     also: ['document.opens'],
-    arrange: async ({ vault, plan: { policyName } }) => {
-      await vault('DELETE', `sys/policies/acl/${policyName}`)
+    arrange: async (service) => {
+      const { policyName } = service.plan
+      await service.vault('DELETE', `sys/policies/acl/${policyName}`)
     },
   },
   {
@@ -646,6 +662,7 @@ const DOCUMENTS: readonly Row[] = [
     name: 'K4: there is no such Secret',
     id: 'document.stored',
     words: /has no Secret "app"/,
+    mend: /or make it: secretmanager encrypt app -n kv-\S+ --key secrets\.json --transit-key kv-/,
     document: null,
   },
   {

@@ -222,7 +222,7 @@ export function kubernetesClientContract(
         expect([...annotationsOf(object)]).toEqual([['y', '2']])
       })
 
-      test('who creates owns every entry; one that does not say its name is unknown', async () => {
+      test('who creates owns every entry; what we create is ours', async () => {
         const { ns } = await openSecret()
         const operation = 'Update'
         expect(await managers(ns)).toEqual([
@@ -231,7 +231,7 @@ export function kubernetesClientContract(
         const body = { metadata: { name: 'own' }, data: { z: A } }
         await world.client.create(world.allow(), 'Secret', ns, body)
         const object = await world.client.get(world.allow(), 'Secret', ns, 'own')
-        expect(managersOf(object)).toEqual([{ manager: 'unknown', operation, keys: ['z'] }])
+        expect(managersOf(object)).toEqual([{ manager: 'secretmanager', operation, keys: ['z'] }])
       })
 
       test('a merge patch takes over what it changes, and nothing else', async () => {

@@ -10,7 +10,16 @@ import { closeCore, createCore } from '../../src/core.ts'
 import { Clusters } from '../../src/rotation/sites.ts'
 import { rotate } from '../../src/rotation/rotate.ts'
 import { operatorRuntime } from '../cli/authoring-world.ts'
-import { BY_KEY, keyWorld, lineOf, runKey, versionsOf, type KeyWorld } from '../cli/key-world.ts'
+import {
+  BY_KEY,
+  changeKey,
+  keyWorld,
+  lineOf,
+  putLine,
+  runKey,
+  versionsOf,
+  type KeyWorld,
+} from '../cli/key-world.ts'
 import { optionsOf, rotationWorld } from './rotation-world.ts'
 
 describe('I21: what was not looked at stands in the way of a retirement', () => {
@@ -76,6 +85,16 @@ metadata:
     expect(await versionsOf(world)).toMatchObject({ decrypt: code === 0 ? 2 : 1 })
   })
 
+  test('two clusters that are reached the same way are one', async () => {
+    await runKey(world, ['rotate', ...BY_KEY])
+    const clusters = 'clusters: [{ name: east, scan: true }, { name: west, scan: true }]'
+    const runtime = operatorRuntime(world, { '/inventory.yaml': clusters })
+    const ran = await runKey(world, [...RETIRE, '--inventory', '/inventory.yaml'], runtime)
+    expect(ran).toMatchObject({ code: 2 })
+    expect(ran.stderr).toContain('the clusters east and west of the inventory')
+    expect(await versionsOf(world)).toMatchObject({ decrypt: 1 })
+  })
+
   test('in a pod, the cluster of a context is not taken for its own', async () => {
     const vault = { url: 'https://vault.test:8200', auth: { method: 'token', token: 'none' } }
     const core = createCore(parseConfig({ vault }), world.runtime)
@@ -83,7 +102,7 @@ metadata:
     const signal = new AbortController().signal
     await expect(core.calls.run({ signal }, connect)).rejects.toMatchObject({
       code: 'SM_CONFIG_INVALID',
-      hint: expect.stringContaining('--context east'),
+      message: 'the context "east" cannot be followed: in a pod no kubeconfig is read',
     })
     await closeCore(core)
   })
@@ -121,12 +140,45 @@ test.each(['status', 'retire'])(
     const world = await keyWorld('one')
     await runKey(world, ['rotate', ...BY_KEY])
     await forge(world, (journal) => {
-      return journal.replaceAll(/cluster default[^"]*/g, String.raw`cluster x\u001b[2J`)
+      const old = journal.replaceAll(/"at":"20\d\d/g, '"at":"2001')
+      return old.replaceAll(/cluster default[^"]*/g, String.raw`cluster x\u001b[2J`)
     })
     const ran = await runKey(world, [it, ...BY_KEY, '-A', ...(it === 'retire' ? ['--yes'] : [])])
     expect(`${ran.stdout}${ran.stderr}`).not.toContain('\u001B')
   },
 )
+
+describe('I4: a retirement that did not end goes on', () => {
+  const RETIRE = ['retire', ...BY_KEY, '-A', '--keep', '0']
+  let world: KeyWorld
+  let old: string
+
+  beforeEach(async () => {
+    world = await keyWorld('one')
+    old = await lineOf(world, 'one')
+    await runKey(world, ['rotate', ...BY_KEY])
+    await runKey(world, RETIRE)
+    await runKey(world, ['rotate', ...BY_KEY])
+    await runKey(world, RETIRE)
+    await forge(world, (journal) => {
+      return journal.replace(/("retirement":\{"phase":)"done"/, '$1"raising"')
+    })
+    expect(await versionsOf(world)).toMatchObject({ latest: 3, decrypt: 3 })
+  })
+
+  test('though versions were destroyed meanwhile', async () => {
+    await changeKey(world, 'trim', { min_available_version: 3 })
+    expect(await runKey(world, RETIRE)).toMatchObject({ code: 0 })
+    expect(await versionsOf(world)).toMatchObject({ decrypt: 3, available: 3 })
+  })
+
+  test('I2: and does not close what unretire opened meanwhile', async () => {
+    await runKey(world, ['unretire', ...BY_KEY])
+    await putLine(world, 'one', old)
+    expect(await runKey(world, RETIRE)).toMatchObject({ code: 8 })
+    expect(await versionsOf(world)).toMatchObject({ decrypt: 1 })
+  })
+})
 
 test('--compat says that it sees plaintext in a rehearsal, too', async () => {
   const world = await keyWorld('one')
@@ -140,7 +192,7 @@ async function forge({ stack, plan }: KeyWorld, change: (text: string) => string
   const token = plan.adminToken
   const { body } = await stack.kubernetesWire('GET', path, { token })
   const { data, ...rest } = body as { data: Record<string, string> }
-  const text = change(data['journal.json'] ?? '').replaceAll(/"at":"20\d\d/g, '"at":"2001')
+  const text = change(data['journal.json'] ?? '')
   const forged = { ...rest, data: { 'journal.json': text } }
   expect(await stack.kubernetesWire('PUT', path, { token, body: forged })).toMatchObject({
     status: 200,

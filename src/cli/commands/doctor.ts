@@ -58,7 +58,7 @@ Examples:
     --key secrets.json --transit-key app
   VAULT_TOKEN=… secretmanager doctor app --as-operator --json
   secretmanager doctor app --config secretcfg.json \\
-    --def secretdef.json --print-job | kubectl apply -f -
+    --def secretdef.json --print-job | kubectl replace --force -f -
   secretmanager doctor access prod/app --as-operator \\
     --def app.yaml --config secretmanager.yaml`
 
@@ -149,7 +149,7 @@ async function printJob(
   const texts = manifests.map((manifest) => stringify(manifest, { lineWidth: 0 }))
   output.data.bytes(Buffer.from(texts.join('---\n')))
   output.notes.line(
-    `pipe it into kubectl apply -f -; then: kubectl -n ${namespaceOf(plan)} logs -f job/secretmanager-doctor`,
+    `pipe it into kubectl replace --force -f -; then: kubectl -n ${namespaceOf(plan)} logs -f job/secretmanager-doctor`,
   )
 }
 

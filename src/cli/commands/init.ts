@@ -78,7 +78,10 @@ async function answersOf(
   const url = readVaultUrl(
     await ask('address of Vault', text(values['vaultUrl']), '', '--vault-url'),
   )
-  if ('says' in url) throw new SecretManagerError('SM_CONFIG_INVALID', `--vault-url ${url.says}`)
+  if ('says' in url) {
+    const hint = 'secretmanager init NAME --vault-url https://vault.example:8200'
+    throw new SecretManagerError('SM_CONFIG_INVALID', `--vault-url ${url.says}`, { hint })
+  }
   const caCert = await ask(
     'path of its CA, if your system does not trust it',
     text(values['caCert']),

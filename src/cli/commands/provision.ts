@@ -13,6 +13,7 @@ import { openServers, type Servers } from '../../provision/servers.ts'
 import { manifestsYaml } from '../../provision/yaml.ts'
 import { Findings } from '../findings.ts'
 import { processInput } from '../input.ts'
+import { paragraph } from '../output.ts'
 import type { Context } from '../program.ts'
 import {
   printChange,
@@ -75,7 +76,12 @@ async function provision(
   const { runtime } = context
   const isNew = values['init'] === true
   refuseContradictions(values, context)
-  if (path === undefined && !isNew) throw misused('it is not said what is to be set up', 'FILE')
+  if (path === undefined && !isNew) {
+    throw misused(
+      'it is not said what is to be set up',
+      'secretmanager provision FILE; secretmanager init writes one',
+    )
+  }
   const file = path === undefined ? undefined : await loadProvisionFile(path, runtime)
   if (file && values['output'] === 'yaml') return printManifests(file, context)
   // A role of the configuration is that of the service, which must not be able to do this.
@@ -185,9 +191,14 @@ function tell(verdict: Verdict, values: FlagValues, { output }: Context): void {
   if (values['exitCode'] === true && work.length > 0) throw new Findings()
 }
 
+const WHY =
+  'secretmanager doctor NAME --as-operator, with the role and the ServiceAccount that it is about, says why'
+
 function conclude(proofs: readonly Proof[], isJson: boolean, { output }: Context): void {
   if (!isJson && proofs.length > 0) printProofs(output, proofs)
-  if (proofs.some(isBroken)) throw new Findings()
+  if (!proofs.some(isBroken)) return
+  paragraph(output.notes, `try: ${WHY}`, 0)
+  throw new Findings()
 }
 
 async function destroy(servers: Servers, values: FlagValues, context: Context): Promise<void> {

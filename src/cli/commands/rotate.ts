@@ -173,7 +173,7 @@ class Telling {
     const { key, output } = this.#open
     const { notes } = output
     notes.line(`${key.transitKey} version ${to}: ${this.#report.summary()}`)
-    if (this.#current === this.#proof) notes.line(this.#proven())
+    if (this.#proof.count(...ALL) > 0) notes.line(this.#proven())
     const failed = isDone ? 'secretmanager rewrap' : 'this again: it goes on'
     const next = this.hasFailed
       ? `mend what failed, then run ${failed}`

@@ -46,7 +46,17 @@ export const DOCUMENT: readonly Check[] = [
 ]
 
 async function isStored(world: World): Promise<Verdict> {
-  const text = await stored(world)
+  const text = await stored(world).catch((error: unknown) => {
+    // Whoever begins meets this, and whoever misspelt a name.
+    if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return error
+    throw error
+  })
+  if (isSecretManagerError(text)) {
+    const { kind, namespace, name, dataKey } = await place(world)
+    const type = kind === 'ConfigMap' ? ' --type CONFIG_MAP' : ''
+    const make = `secretmanager encrypt ${name} -n ${namespace} --key ${dataKey} --transit-key ${world.definition.transitKey}${type}`
+    return finding(text.message, `${text.hint}; or make it: ${make}`)
+  }
   const size = Buffer.byteLength(text)
   const { mountedAt } = world.settings.kubernetes
   const where = describe(await place(world))

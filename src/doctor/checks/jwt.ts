@@ -1,4 +1,5 @@
 /** The ServiceAccount token that the service logs in with, held against the role. */
+import { isSecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { JwtClaims } from '../../lib/jwt.ts'
 import type { VaultReply } from '../../vault/client.ts'
@@ -33,7 +34,15 @@ export const JWT: readonly Check[] = [
 ]
 
 async function token(world: World): Promise<Verdict> {
-  const { sub = 'nobody', exp, iat, pod } = await claims(world)
+  const found = await claims(world).catch((error: unknown) => {
+    if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return error
+    throw error
+  })
+  if (isSecretManagerError(found)) {
+    const make = 'set kubernetes.serviceAccount, or make it: secretmanager provision'
+    return finding(found.message, `${found.hint}; ${make}`)
+  }
+  const { sub = 'nobody', exp, iat, pod } = found
   const leftMs = (exp ?? 0) * 1000 - world.runtime.wallClock()
   if (exp !== undefined && leftMs <= 0) {
     return finding(
