@@ -62,12 +62,13 @@ function table({ entries, facts: key, sites }: Known): readonly string[] {
   const isMany = sites.length > 1
   const rows = entries.map((entry) => {
     const { object, dataKey, document, outcome, site } = entry
+    const state = keyState(entry, key)
     return [
       shownName(object.name),
       dataKey === undefined ? '-' : shownName(dataKey),
       document?.format ?? '-',
       document === undefined ? '-' : String(document.keyVersion),
-      outcome.state === 'failed' ? outcome.error.code : keyState(entry, key),
+      state === 'failed' && outcome.state === state ? outcome.error.code : state,
       ...(isMany ? [site] : []),
     ]
   })
@@ -80,11 +81,11 @@ const HEAD: readonly string[] = ['OBJECT', 'ENTRY', 'FORMAT', 'VERSION', 'STATE'
 function remarksOn(entry: Entry, { key, facts: known }: Known): readonly string[] {
   const { object, dataKey, document, outcome } = entry
   const what = shownName(dataKey === undefined ? object.name : `${dataKey} of ${object.name}`)
-  if (outcome.state === 'failed') {
-    return [`${what}: ${outcome.error.message}; try: ${hintOf(outcome.error)}`]
-  }
   if (document !== undefined && isUseless(entry, known)) {
     return [`${what}: ${mending(document.keyVersion, key, known)}`]
+  }
+  if (outcome.state === 'failed') {
+    return [`${what}: ${outcome.error.message}; try: ${hintOf(outcome.error)}`]
   }
   const why = reasonOf(object, document, outcome)
   return why === undefined ? [] : [`${what}: ${why}`]

@@ -3,6 +3,7 @@
  * case, no period; colour only on a terminal and without NO_COLOR; never a secret unless it was asked for.
  */
 import type { SecretManagerError } from '../errors.ts'
+import { wrap } from './wrap.ts'
 
 /** One of the two streams, and what a command may know about it. */
 export interface Sheet {
@@ -113,20 +114,6 @@ function field(sheet: Sheet, label: string, text: string, style?: string): void 
   const painted = style === undefined ? label : paint(sheet, style, label)
   sheet.line(`${painted}${' '.repeat(LABEL - label.length)}${first}`)
   for (const line of rest) sheet.line(' '.repeat(LABEL) + line)
-}
-
-/** Breaks between words alone: an address or a command must stay fit for copying. */
-function wrap(text: string, width: number | undefined, indent: number): string[] {
-  if (width === undefined) return [text]
-  const room = width - indent
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    const fits = last !== undefined && last.length + 1 + word.length <= room
-    if (fits) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }
 
 const RED = '31'

@@ -8,7 +8,7 @@ import type {
   SecretDefinition,
   SecretManagerConfig,
 } from '../config/types.ts'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError, withFacts } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
 import { CONFIG_FLAGS, DEFINITION_FLAGS, type Flag } from './flags.ts'
 import { linesOf } from './output.ts'
@@ -46,7 +46,7 @@ export async function settingsOf(
   values: FlagValues,
   runtime: Runtime,
 ): Promise<Settings> {
-  const loading = configOf(values, runtime)
+  const loading = loadConfigOf(values, runtime)
   const origin = loading.then(
     ({ isOriginal }) => isOriginal,
     () => false,
@@ -62,8 +62,22 @@ export async function settingsOf(
   throw together(results.flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])))
 }
 
-/** The same of the servers alone, and whether that is the Python original's configuration. */
-export function configOf(values: FlagValues, runtime: Runtime): Promise<LoadedConfig> {
+/**
+ * The same of the servers alone, and whether that is the Python original's configuration.
+ *
+ * @throws {@link SecretManagerError} SM_CONFIG_INVALID, SM_FILE_UNREADABLE
+ */
+export async function configOf(values: FlagValues, runtime: Runtime): Promise<LoadedConfig> {
+  try {
+    return await loadConfigOf(values, runtime)
+  } catch (error) {
+    if (!isSecretManagerError(error) || error.code !== 'SM_CONFIG_INVALID') throw error
+    const hint = mending(error.message, CONFIG_FLAGS, 'a file that says it with --config')
+    throw withFacts(error, { hint: hint ?? error.hint })
+  }
+}
+
+function loadConfigOf(values: FlagValues, runtime: Runtime): Promise<LoadedConfig> {
   const flags = said(CONFIG_FLAGS, values)
   return loadConfigAndOrigin({ file: text(values['config']), flags }, runtime)
 }
@@ -90,23 +104,24 @@ function together(reasons: readonly unknown[]): unknown {
   const invalid = errors.some(({ code }) => code === 'SM_CONFIG_INVALID')
   const code = invalid ? 'SM_CONFIG_INVALID' : first.code
   return new SecretManagerError(code, message, {
-    hint: invalid ? mending(message) : first.hint,
+    hint: invalid ? mending(message, ALL_FLAGS, FILES) : first.hint,
     causeClass: first.causeClass,
     problems: errors.flatMap((error) => linesOf(error)),
   })
 }
 
-/** The flags of the settings that a message names. */
-function mending(message: string): string | undefined {
-  const flags = [NAME_AS_FLAG, ...CONFIG_FLAGS, ...DEFINITION_FLAGS].filter(
+/** The flags of the settings that a message names, and the files that say the same. */
+function mending(message: string, of: readonly Flag[], files: string): string | undefined {
+  const flags = of.filter(
     ({ path, alias = path }) => isNamed(message, path) || isNamed(message, alias),
   )
   if (flags.length === 0) return undefined
   const list = flags.map((each) => each.flags.replace(/^-\w, /, '')).join(', ')
   const others = message.includes('vault.auth.role is required') ? WITHOUT_ROLE : ''
-  return `${list}; or name files that say it with --config and --def${others}`
+  return `${list}; or name ${files}${others}`
 }
 
+const FILES = 'files that say it with --config and --def'
 const WITHOUT_ROLE =
   '; or log in without a role: --auth-method token uses VAULT_TOKEN or ~/.vault-token'
 
@@ -117,6 +132,8 @@ const NAME_AS_FLAG: Flag = {
   path: 'secretName',
   alias: 'secret_name',
 }
+
+const ALL_FLAGS: readonly Flag[] = [NAME_AS_FLAG, ...CONFIG_FLAGS, ...DEFINITION_FLAGS]
 
 /** Whether a problem in `message` begins with this setting. */
 function isNamed(message: string, setting: string): boolean {

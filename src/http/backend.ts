@@ -1,5 +1,5 @@
 /** Servers as calls see them, and the errors that their failures stand for. */
-import { isSecretManagerError, SecretManagerError, type ErrorCode } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError, type ErrorCode, type ErrorFacts } from '../errors.ts'
 import { aborted } from '../lib/abort.ts'
 import { TransportFailure, type Runtime, type Transport } from '../runtime.ts'
 import type { BackendName } from '../telemetry.ts'
@@ -23,14 +23,30 @@ export function badResponse(
   { name, url }: Pick<Backend, 'name' | 'url'>,
   status: number,
   what: string,
+  facts: ErrorFacts = {},
 ): SecretManagerError {
-  return new SecretManagerError(
-    FAILURES[name].broken,
-    `the answer of ${name} at ${url} (${status}) ${what}`,
-    {
-      status,
-    },
-  )
+  const message = `the answer of ${name} at ${url} (${status}) ${what}`
+  return new SecretManagerError(FAILURES[name].broken, message, { status, ...facts })
+}
+
+/** `causeClass` of an answer of a port that speaks TLS alone: asked again, it would say the same. */
+export const NEEDS_TLS = 'PLAIN_HTTP_TO_TLS'
+
+/** Go's own answer to HTTP at such a port, word for word; no server's API is asked by then. */
+const GO_WANTS_TLS = 'Client sent an HTTP request to an HTTPS server.'
+
+/** The error of an answer that is no JSON but tells that the port speaks TLS; `undefined` for any other. */
+export function plainHttpError(
+  backend: Backend,
+  status: number,
+  body: Uint8Array,
+): SecretManagerError | undefined {
+  if (status !== 400 || body.byteLength > 2 * GO_WANTS_TLS.length) return undefined
+  if (new TextDecoder().decode(body).trim() !== GO_WANTS_TLS) return undefined
+  return badResponse(backend, status, 'says that this port speaks HTTPS alone', {
+    hint: `use https: ${backend.url.replace(/^http:/, 'https:')}`,
+    causeClass: NEEDS_TLS,
+  })
 }
 
 /** The error that a failed exchange stands for; what is none of ours is a bug, and thrown. */

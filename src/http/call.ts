@@ -7,7 +7,15 @@ import { retryAfterMs } from '../lib/backoff.ts'
 import type { HttpResponse } from '../runtime.ts'
 import { eventError, publish, type BackendName, type RequestEvent } from '../telemetry.ts'
 import type { Allowance } from './allowance.ts'
-import { badResponse, OUTAGES, toError, TOO_LARGE, type Backend } from './backend.ts'
+import {
+  badResponse,
+  NEEDS_TLS,
+  OUTAGES,
+  plainHttpError,
+  toError,
+  TOO_LARGE,
+  type Backend,
+} from './backend.ts'
 
 export { badResponse, type Backend } from './backend.ts'
 
@@ -95,11 +103,15 @@ const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
 }
 
 function mayRetry(error: SecretManagerError, request: CallRequest, attempt: number): boolean {
-  if (!error.retryable || request.once === true || error.causeClass === TOO_LARGE) return false
+  if (!error.retryable || request.once === true || isLasting(error)) return false
   // The active node does not lag behind itself.
   if (error.code === 'SM_VAULT_STALE_REPLICA' && 'x-vault-inconsistent' in request.headers)
     return false
   return attempt < (BELIEVED_AFTER[error.code] ?? Infinity)
+}
+
+function isLasting({ causeClass }: SecretManagerError): boolean {
+  return causeClass === TOO_LARGE || causeClass === NEEDS_TLS
 }
 
 async function exchange(
@@ -191,6 +203,8 @@ function parse(backend: Backend, { status, headers, body }: HttpResponse): Omit<
     const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
     return { status, headers, json }
   } catch {
+    const needsTls = plainHttpError(backend, status, body)
+    if (needsTls) throw needsTls
     // The parser's message quotes the body. A proxy's error page is judged by its status.
     if (status >= 400) return { status, headers, json: undefined }
     throw badResponse(backend, status, 'is not JSON')

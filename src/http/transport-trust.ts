@@ -166,7 +166,7 @@ async function readText(path: string, files: Files): Promise<string> {
 }
 
 function unreadable(path: string, error: unknown): never {
-  throw new SecretManagerError('SM_FILE_UNREADABLE', `cannot read the certificate file ${path}`, {
-    causeClass: systemCode(error),
-  })
+  // What is relative is so to the current directory, wherever it was written.
+  const message = `cannot read the certificate file ${resolve(path)}`
+  throw new SecretManagerError('SM_FILE_UNREADABLE', message, { causeClass: systemCode(error) })
 }

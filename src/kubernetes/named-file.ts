@@ -1,3 +1,5 @@
+import { resolve } from 'node:path'
+
 import { SecretManagerError, systemCode } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
 
@@ -35,7 +37,9 @@ export async function readIfPresent(
 
 function unreadable(path: string, setting: string, code: string | undefined): SecretManagerError {
   const reason = code ? ` (${code})` : ''
-  return new SecretManagerError('SM_FILE_UNREADABLE', `cannot read ${path}${reason}, ${setting}`, {
+  // What is relative is so to the current directory, wherever it was written.
+  const message = `cannot read ${resolve(path)}${reason}, ${setting}`
+  return new SecretManagerError('SM_FILE_UNREADABLE', message, {
     hint: `correct ${setting}, or the permissions of the file`,
     causeClass: code,
   })

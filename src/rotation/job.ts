@@ -1,10 +1,10 @@
 /** A rotation, a retirement and what both need, put together from the parts of a core. */
 import type { Core } from '../core.ts'
-import { SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
 import { Keyring, type KeyFacts, type KeyMinima } from '../vault/keyring.ts'
 import { JournalStore } from './journal.ts'
-import { needsOf, refuseMissingRights, type Purpose } from './preflight.ts'
+import { needsOf, orAsRotator, refuseMissingRights, type Purpose } from './preflight.ts'
 import { recrypter, rewrapper, type Recrypt } from './recrypt.ts'
 import type { RetirementParts } from './retire.ts'
 import type { RotationParts } from './rotate.ts'
@@ -43,7 +43,14 @@ export class KeyJob {
     this.#keyring = new Keyring({ client, session, mount: key.mount })
     const connect: ConstructorParameters<typeof JournalStore>[0]['connect'] = (allowance) =>
       core.connections.kubernetes(allowance)
-    this.journal = new JournalStore({ key, namespace, connect, calls: core.calls })
+    let vault: Promise<string | undefined> | undefined
+    this.journal = new JournalStore({
+      key,
+      namespace,
+      connect,
+      calls: core.calls,
+      vault: (signal) => (vault ??= identityOf(core, signal)),
+    })
   }
 
   /**
@@ -64,18 +71,32 @@ export class KeyJob {
     if (missing.length > 0) throw deniedByCluster(missing)
   }
 
+  /** Whether Vault lets us rewrap. */
+  async mayRewrap(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.refuseMissing(['rewrap'], signal)
+      return true
+    } catch (error) {
+      if (isSecretManagerError(error) && error.code === 'SM_VAULT_DENIED') return false
+      throw error
+    }
+  }
+
   /** Asks Vault alone. */
   async refuseMissing(purposes: readonly Purpose[], signal: AbortSignal): Promise<void> {
     const { core, key } = this.#parts
     const needs = needsOf(key, purposes)
-    const isKnown = await core.calls.run({ signal }, (it) => refuseMissingRights(core, it, needs))
+    const isKnown = await this.#ask((it) => refuseMissingRights(core, it, needs), signal)
+    if (isKnown || !purposes.includes('rewrap')) return
     // What opens under no key: who may rewrap is told so, and nothing else comes of it.
-    if (!isKnown && purposes.includes('rewrap')) await this.recryptTo(1)([NOTHING], signal)
+    await this.recryptTo(1)([NOTHING], signal).catch((error: unknown) => {
+      throw orAsRotator(core, error)
+    })
   }
 
   facts(signal: AbortSignal): Promise<KeyFacts> {
-    const { core, key } = this.#parts
-    return core.calls.run({ signal }, (it) => this.#keyring.facts(it, key.transitKey))
+    const { transitKey } = this.#parts.key
+    return this.#ask((it) => this.#keyring.facts(it, transitKey), signal)
   }
 
   recryptTo(latest: number): Recrypt {
@@ -86,15 +107,13 @@ export class KeyJob {
   }
 
   configure(minima: KeyMinima, signal: AbortSignal): Promise<void> {
-    const { core, key } = this.#parts
-    return core.calls.run({ signal }, (it) => this.#keyring.configure(it, key.transitKey, minima))
+    const { transitKey } = this.#parts.key
+    return this.#ask((it) => this.#keyring.configure(it, transitKey, minima), signal)
   }
 
   trim(minAvailableVersion: number, signal: AbortSignal): Promise<void> {
-    const { core, key } = this.#parts
-    return core.calls.run({ signal }, (it) =>
-      this.#keyring.trim(it, key.transitKey, minAvailableVersion),
-    )
+    const { transitKey } = this.#parts.key
+    return this.#ask((it) => this.#keyring.trim(it, transitKey, minAvailableVersion), signal)
   }
 
   rotation(): RotationParts {
@@ -106,7 +125,7 @@ export class KeyJob {
       sites,
       latest: async (signal) => (await this.facts(signal)).latestVersion,
       rotate: (signal) =>
-        core.calls.run({ signal }, (it) => core.connections.transit.rotate(it, key.transitKey)),
+        this.#ask((it) => core.connections.transit.rotate(it, key.transitKey), signal),
       recryptTo: (latest) => this.recryptTo(latest),
       askMs: attempt.timeoutMs,
       patienceMs: attempt.timeoutMs + MARGIN_MS,
@@ -125,6 +144,15 @@ export class KeyJob {
       recryptTo: (latest) => this.recryptTo(latest),
     }
   }
+
+  async #ask<T>(work: (allowance: Allowance) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { core } = this.#parts
+    try {
+      return await core.calls.run({ signal }, work)
+    } catch (error) {
+      throw orAsRotator(core, error)
+    }
+  }
 }
 
 /** The types of keys that documents are encrypted with: others know no batches, or do not encrypt. */
@@ -135,6 +163,22 @@ function unfit({ mount, transitKey }: KeyName, type: string): SecretManagerError
   return new SecretManagerError('SM_CONFIG_INVALID', message, {
     hint: 'name a key of type aes256-gcm96, aes128-gcm96 or chacha20-poly1305: vault list transit/keys',
   })
+}
+
+/**
+ * What a Vault calls itself, the same by whatever address it is reached. Anybody may ask.
+ *
+ * @see https://developer.hashicorp.com/vault/api-docs/system/seal-status
+ */
+async function identityOf(
+  { calls, connections, settings }: Core,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { cluster_id: id } = await calls.run({ signal }, (allowance) =>
+    connections.vault.request(allowance, { method: 'GET', path: 'sys/seal-status' }),
+  )
+  const { namespace = '' } = settings.vault
+  return typeof id === 'string' && id !== '' ? `${id}/${namespace}` : undefined
 }
 
 function deniedByCluster(missing: readonly string[]): SecretManagerError {

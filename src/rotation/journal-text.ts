@@ -11,6 +11,8 @@ export interface Journal extends KeyName {
    * brought to it. `done`: they were.
    */
   readonly phase: 'rotating' | 'rewrapping' | 'done'
+  /** Which Vault the key is in, as it calls itself; absent where it does not. */
+  readonly vault?: string | undefined
   /** Latest version before the rotation. */
   readonly from: number
   /** Who wrote last: a random id of each run. */
@@ -74,11 +76,12 @@ export function journalIn(text: string): Journal | undefined {
 type Progress = Omit<Journal, 'retirement' | 'sites'>
 
 function progressIn(value: Readonly<Record<string, unknown>>): Progress | undefined {
-  const { mount, transitKey, phase: said, from, run, begunAt, doneAt } = value
+  const { mount, transitKey, vault, phase: said, from, run, begunAt, doneAt } = value
   const phase = PHASES.find((each) => each === said)
   if (!isText(mount) || !isText(transitKey) || !isText(run) || !isText(begunAt)) return undefined
   if (phase === undefined || typeof from !== 'number') return undefined
-  return { mount, transitKey, phase, from, run, begunAt, ...(isText(doneAt) && { doneAt }) }
+  const known = { ...(isText(vault) && { vault }), ...(isText(doneAt) && { doneAt }) }
+  return { mount, transitKey, phase, from, run, begunAt, ...known }
 }
 
 const NONE: Pick<Journal, 'retirement'> = {}

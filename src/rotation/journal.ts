@@ -45,6 +45,8 @@ export interface JournalParts {
   readonly namespace: string
   readonly connect: (allowance: Allowance) => Promise<KubernetesClient>
   readonly calls: Calls
+  /** Names the Vault that the key is in; `undefined` where it cannot be told. */
+  readonly vault: (signal: AbortSignal) => Promise<string | undefined>
 }
 
 /** Reads and writes the journal of one key. */
@@ -92,7 +94,9 @@ export class JournalStore {
       const { data, resourceVersion } = await calls.run({ signal }, async (allowance) =>
         (await connect(allowance)).get(allowance, 'ConfigMap', namespace, this.name),
       )
-      return { journal: this.#parse(data.get(DATA_KEY)), resourceVersion }
+      const journal = this.#parse(data.get(DATA_KEY))
+      await this.#refuseOther(journal, signal)
+      return { journal, resourceVersion }
     } catch (error) {
       if (!isSecretManagerError(error) || error.code !== 'SM_K8S_NOT_FOUND') throw error
       return { journal: undefined, resourceVersion: undefined }
@@ -111,7 +115,10 @@ export class JournalStore {
   ): Promise<JournalState> {
     const { calls, connect, namespace } = this.#parts
     const { name } = this
-    const data = { [DATA_KEY]: JSON.stringify(journal) }
+    const vault = await this.#parts.vault(signal)
+    const data = {
+      [DATA_KEY]: JSON.stringify({ ...journal, ...(vault !== undefined && { vault }) }),
+    }
     const metadata = { name, labels: LABELS }
     try {
       await calls.run({ signal }, async (allowance) => {
@@ -140,6 +147,17 @@ export class JournalStore {
     if (!journal || !names.some((name) => Object.hasOwn(journal.sites, name))) return
     const left = Object.entries(journal.sites).filter(([name]) => !names.includes(name))
     await this.write({ ...journal, sites: Object.fromEntries(left) }, state, signal)
+  }
+
+  /** What another Vault came to says nothing of the key of this name in ours. */
+  async #refuseOther(journal: Journal | undefined, signal: AbortSignal): Promise<void> {
+    if (journal?.vault === undefined) return
+    const vault = await this.#parts.vault(signal)
+    if (vault === undefined || vault === journal.vault) return
+    const message = `${this.where} is the journal of this key in another Vault`
+    throw new SecretManagerError('SM_K8S_REJECTED', message, {
+      hint: 'check the address of Vault; or name another place: --journal-namespace; if that Vault is gone, delete it',
+    })
   }
 
   #parse(text: string | undefined): Journal | undefined {

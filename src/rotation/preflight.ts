@@ -1,6 +1,6 @@
 /** What a rotation may do, asked before anything is changed: at once, and with what would have to be granted. */
 import type { Core } from '../core.ts'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, SecretManagerError, withFacts } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import { capabilities } from '../vault/capabilities.ts'
 import type { KeyName } from './site.ts'
@@ -72,6 +72,23 @@ export async function refuseMissingRights(
   return granted !== undefined
 }
 
+/** What was denied to the login of a service is seldom meant for it: there is a rotator for that. */
+export function orAsRotator({ settings }: Core, error: unknown): unknown {
+  const { auth } = settings.vault
+  if (!isSecretManagerError(error) || error.code !== 'SM_VAULT_DENIED') return error
+  if (auth.method !== 'kubernetes' && auth.method !== 'jwt') return error
+  if (auth.role.endsWith('-rotator')) return error
+  const rotator = `${auth.role.replace(/-writer$/, '')}-rotator`
+  // A token from a file is of whom it was made for, whatever is asked for.
+  const identity =
+    auth.jwtFile === undefined
+      ? `--service-account ${rotator}`
+      : `--jwt-file FILE, with a token of ServiceAccount ${rotator}`
+  return withFacts(error, {
+    hint: `log in as the rotator: --role ${rotator} ${identity}; or, if role "${auth.role}" is to do this, ${error.hint}`,
+  })
+}
+
 function denied(missing: readonly Need[], isRetiring: boolean): SecretManagerError {
   const problems = missing.map(stanzaOf)
   const asksRewrap = !isRetiring && missing.some(({ path }) => path.includes('/rewrap/'))
@@ -82,6 +99,6 @@ function denied(missing: readonly Need[], isRetiring: boolean): SecretManagerErr
   })
 }
 
-const ASK = 'or log in as who has it'
+const ASK = 'or log in as who has it: --auth-method token'
 const COMPAT =
   'or, with the policy of the Python original (encrypt, decrypt, rotate), let it see plaintext: --compat'

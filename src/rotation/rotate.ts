@@ -2,9 +2,9 @@
  * Rotates a key and brings its documents to the new version. The journal is written before each step, so
  * that a run which begins after a crash goes on where the last one ended, with at most one version more.
  */
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
-import { aborted, onAbort } from '../lib/abort.ts'
+import { aborted } from '../lib/abort.ts'
 import type { Runtime } from '../runtime.ts'
+import { askOnce, isRefusal } from './ask-once.ts'
 import { emptyJournal, withStocks, type Journal } from './journal-text.ts'
 import { otherRun, type JournalState, type JournalStore } from './journal.ts'
 import { stocksOf, tour, type Listeners } from './look.ts'
@@ -152,7 +152,7 @@ class RotationRun {
     const notedAt = runtime.now()
     await this.#write({ ...changes, phase: 'rotating' })
     onStep({ step: 'rotate' })
-    const answer = await this.#inTime(notedAt, from)
+    const answer = await askOnce(this.#parts, { notedAt, from, signal })
     if (typeof answer === 'number') return this.#rotated(from, answer)
     if (signal.aborted) throw answer
     const now = await latest(signal)
@@ -160,27 +160,6 @@ class RotationRun {
     // Nothing is under way any more.
     if (isRefusal(answer)) await this.#takeBack(before)
     throw answer
-  }
-
-  /** The latest version, or why there is no answer. Who waits for this run waits longer than it asks. */
-  async #inTime(notedAt: number, from: number): Promise<number | SecretManagerError> {
-    const { rotate: ask, runtime, askMs } = this.#parts
-    const { signal } = this.#options
-    const limit = new AbortController()
-    const leftMs = notedAt + askMs - runtime.now()
-    if (leftMs <= 0) return late()
-    const cancel = runtime.after(leftMs, () => limit.abort(), true)
-    const forget = onAbort(signal, () => limit.abort())
-    try {
-      const to = await ask(limit.signal)
-      return to > from ? to : stale(from)
-    } catch (error) {
-      if (!isSecretManagerError(error)) throw error
-      return limit.signal.aborted && !signal.aborted ? late() : error
-    } finally {
-      cancel()
-      forget()
-    }
   }
 
   /** What was refused was no rotation: the last one is still the last. */
@@ -231,21 +210,4 @@ class RotationRun {
     const now: Journal = { ...before, ...changes, run: this.#run }
     this.#state = await store.write(now, this.#state, this.#options.signal)
   }
-}
-
-/** A gateway's 5xx does not say that nothing was done, nor does half an answer. */
-function isRefusal({ status = 0 }: SecretManagerError): boolean {
-  return status >= 400 && status < 500
-}
-
-/** An answer without a version has a standby asked for it, which may lag behind. */
-function stale(from: number): SecretManagerError {
-  const message = `the key was rotated, and this replica still knows version ${from} as its latest`
-  return new SecretManagerError('SM_VAULT_STALE_REPLICA', message, { hint: 'run it again' })
-}
-
-function late(): SecretManagerError {
-  return new SecretManagerError('SM_TIMEOUT', 'the key could not be rotated in time', {
-    hint: 'run it again: it finds out whether the key was rotated all the same',
-  })
 }

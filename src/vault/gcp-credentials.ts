@@ -114,7 +114,7 @@ async function readCredentials(runtime: Runtime, path: string): Promise<object> 
     const causeClass = systemCode(error)
     throw new SecretManagerError(
       'SM_FILE_UNREADABLE',
-      `the Google credentials ${path} cannot be read`,
+      `the Google credentials ${resolve(path)} cannot be read`,
       { causeClass, hint: 'check vault.auth.credentials and the permissions of the file' },
     )
   })

@@ -1,4 +1,6 @@
 /** Credentials that a person gave: in the configuration, or by the path of a file. */
+import { resolve } from 'node:path'
+
 import type { Given } from '../config/settings.ts'
 import { SecretManagerError, systemCode } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
@@ -34,7 +36,7 @@ async function readFile(path: string, setting: string, runtime: Runtime): Promis
     const reason = code === undefined ? '' : `: ${code}`
     throw new SecretManagerError(
       'SM_FILE_UNREADABLE',
-      `cannot read ${path} (${setting}File)${reason}`,
+      `cannot read ${resolve(path)} (${setting}File)${reason}`,
       { causeClass: code },
     )
   }

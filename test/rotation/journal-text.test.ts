@@ -30,6 +30,7 @@ const journal: fc.Arbitrary<Journal> = fc.record(
     from: version,
     run: fc.uuid(),
     begunAt: time,
+    vault: fc.string(),
     doneAt: time,
     retirement: fc.record({
       phase: fc.constantFrom('raising', 'done'),

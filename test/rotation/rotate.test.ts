@@ -291,7 +291,7 @@ describe('two runs at once', () => {
               expect(['SM_K8S_CONFLICT', 'SM_TIMEOUT']).toContain(Reflect.get(result, 'code'))
           }
           world.effect = (_name, work) => work()
-          if (world.added > world.done || world.done === 0) {
+          if ((await world.journal())?.phase !== 'done') {
             const last = rotate(world.parts(), optionsOf())
             for (let isOver = false; !isOver;) {
               last.finally(() => (isOver = true)).catch(() => undefined)
@@ -473,4 +473,30 @@ describe('the journal', () => {
     await rotate(world.parts(), optionsOf())
     return { ...(await world.journal()), transitKey: 'other' }
   }
+})
+
+describe('a journal of another Vault', () => {
+  test.each(['rotating', 'done'])(
+    'is refused, %s as it is, and nothing is changed',
+    async (phase) => {
+      const world = rotationWorld()
+      await rotate(world.parts(), optionsOf())
+      const state = await world.store().read(new AbortController().signal)
+      if (state.journal === undefined) throw new Error('there is none')
+      const noted = { ...state.journal, phase: phase === 'done' ? 'done' : 'rotating' } as const
+      await world.store().write(noted, state, new AbortController().signal)
+      world.vault = 'vault-b'
+      const error = await rotate(world.parts(), optionsOf()).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'SM_K8S_REJECTED' })
+      expect(world.added).toBe(1)
+    },
+  )
+
+  test('is not known from one that says no name', async () => {
+    const world = rotationWorld()
+    await rotate(world.parts(), optionsOf())
+    world.vault = undefined
+    await rotate(world.parts(), optionsOf())
+    expect(world.added).toBe(2)
+  })
 })

@@ -43,6 +43,8 @@ export interface RotationWorld {
   effect: Effect
   /** Of the only document. */
   documentVersion: number
+  /** What Vault calls itself. */
+  vault: string | undefined
   parts(changes?: Partial<RotationParts>): RotationParts
   retirement(changes?: Partial<RetirementParts>): RetirementParts
   journal(): Promise<Journal | undefined>
@@ -82,7 +84,13 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
     const { calls, connections } = createCore(parseConfig({ vault, kubernetes }), runtime)
     const connect: ConstructorParameters<typeof JournalStore>[0]['connect'] = (allowance) =>
       connections.kubernetes(allowance)
-    return new JournalStore({ key: KEY, namespace: 'default', connect, calls })
+    return new JournalStore({
+      key: KEY,
+      namespace: 'default',
+      connect,
+      calls,
+      vault: () => Promise.resolve(world.vault),
+    })
   }
   const world: RotationWorld = {
     runtime,
@@ -91,6 +99,7 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
     added: 0,
     done: 0,
     documentVersion: 1,
+    vault: 'vault-a',
     effect,
     store,
     kubernetes: stack.kubernetesWire,

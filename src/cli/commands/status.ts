@@ -60,7 +60,8 @@ async function look(open: OpenJob, { runtime, interrupt: signal }: Context): Pro
     latest,
     recrypt: job.recryptTo(latest),
     signal,
-    mode: 'look',
+    // A raw document says of no key that it is under it, but Transit does.
+    mode: (await job.mayRewrap(signal)) ? 'try' : 'look',
     onPage: report.onPage,
     onEntry: (entry) => {
       entries.push(entry)
