@@ -1,23 +1,32 @@
 /** The files that rotation works on. */
 import { realpath, stat } from 'node:fs/promises'
-import { isAbsolute, relative, sep } from 'node:path'
+import { isAbsolute, relative, resolve, sep } from 'node:path'
 
 import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
 import type { FileStore } from '../rotation/manifest-file.ts'
 import type { Runtime } from '../runtime.ts'
-import { lookAt, manifestPaths } from './manifest-files.ts'
+import { isManifestName, lookAt, manifestPaths, pathsBelow } from './manifest-files.ts'
 import { replaceFile } from './replaced-file.ts'
 
 /** No manifest is so large, and all of it is held in memory. */
 const MOST_BYTES = 1 << 26
+/** Nor is what one is made from: an object has 1 MiB at most. */
+const MOST_OTHER_BYTES = 1 << 24
 
 /** Gives the files of this machine, named from the directory that we were started in. */
 export function fileStore(runtime: Runtime): FileStore {
   const read = (path: string): Promise<Uint8Array> => readWhole(path, runtime)
   return {
+    place: placeOf,
     paths: async (given) => {
       const found = await manifestPaths(await lookAt(given))
       return Promise.all(found.map(nameOf))
+    },
+    others: async (given) => {
+      const { path, isDirectory } = await lookAt(given)
+      const found = isDirectory ? await pathsBelow(path, (name) => !isManifestName(name)) : []
+      const names = await Promise.all(found.map(nameOfOther))
+      return names.filter((name) => name !== undefined)
     },
     read,
     replace: async (path, expected, bytes) => {
@@ -30,6 +39,30 @@ export function fileStore(runtime: Runtime): FileStore {
       }
     },
   }
+}
+
+async function placeOf(given: string): Promise<string> {
+  try {
+    return await realpath(given)
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error
+    // Told when it is looked through.
+    return resolve(given)
+  }
+}
+
+/** Nothing where it cannot be what a manifest is made from. */
+async function nameOfOther(path: string): Promise<string | undefined> {
+  try {
+    const found = await stat(path)
+    if (!found.isFile() || found.size > MOST_OTHER_BYTES) return undefined
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === undefined) throw error
+    // A link that leads nowhere; all else is told when it is read.
+    if (code === 'ENOENT' || code === 'ELOOP') return undefined
+  }
+  return nameOf(path)
 }
 
 /** One name for a file, however many links lead to it: a link is never replaced, and what it leads to is. */

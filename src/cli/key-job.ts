@@ -142,7 +142,8 @@ async function sitesOf(
   const { cluster } = parseConfig(config)
   const definitions = selection?.definitions ?? []
   const store = fileStore(runtime)
-  const parts = { given: files, key, cluster, namespace, definitions, store }
+  const places = await Promise.all(files.map((each) => store.place(each)))
+  const parts = { given: files, places, key, cluster, namespace, definitions, store }
   return [
     ...(selection ? [await clusters.selected(key, selection, signal)] : []),
     ...(inventory ? await clusters.inventoried(key, inventory, signal) : []),

@@ -91,7 +91,7 @@ export class Report implements Listeners {
   #print({ object, dataKey, document, outcome, site }: Entry): void {
     const { data } = this.#output
     const what = dataKey === undefined ? object.name : `${dataKey} of ${object.name}`
-    const inSite = site === 'cluster default' || site.startsWith('files ') ? '' : `${site}: `
+    const inSite = site === 'cluster default' || site === 'files' ? '' : `${site}: `
     data.line(
       `${LABELS[outcome.state].padEnd(LABEL)}${inSite}${shownName(what)}${told(outcome, document)}`,
     )

@@ -31,7 +31,14 @@ export async function lookAt(given: string): Promise<Named> {
 
 /** Paths of the manifests: a file itself; of a directory what ends as one, at any depth. Links to directories are not followed. */
 export async function manifestPaths({ path, isDirectory }: Named): Promise<readonly string[]> {
-  if (!isDirectory) return [path]
+  return isDirectory ? pathsBelow(path, isManifestName) : [path]
+}
+
+/** Paths in a directory of what is called so, at any depth. @throws {@link SecretManagerError} SM_FILE_UNREADABLE */
+export async function pathsBelow(
+  path: string,
+  isSought: (name: string) => boolean,
+): Promise<readonly string[]> {
   const found = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
     throw unreadable(path, error)
   })
@@ -39,8 +46,8 @@ export async function manifestPaths({ path, isDirectory }: Named): Promise<reado
   for (const each of found.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = join(path, each.name)
     if (each.isDirectory() && !SKIPPED.has(each.name)) {
-      paths.push(...(await manifestPaths(await lookAt(inner))))
-    } else if (!each.isDirectory() && isManifestName(each.name)) paths.push(inner)
+      paths.push(...(await pathsBelow(inner, isSought)))
+    } else if (!each.isDirectory() && isSought(each.name)) paths.push(inner)
   }
   return paths
 }

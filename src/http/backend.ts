@@ -1,5 +1,10 @@
 /** Servers as calls see them, and the errors that their failures stand for. */
-import { isSecretManagerError, SecretManagerError, type ErrorCode, type ErrorFacts } from '../errors.ts'
+import {
+  isSecretManagerError,
+  SecretManagerError,
+  type ErrorCode,
+  type ErrorFacts,
+} from '../errors.ts'
 import { aborted } from '../lib/abort.ts'
 import { TransportFailure, type Runtime, type Transport } from '../runtime.ts'
 import type { BackendName } from '../telemetry.ts'

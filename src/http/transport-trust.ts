@@ -5,6 +5,7 @@
  * first; the operating system's store is read only when they do not know the issuer. Homelab CAs are
  * installed there, and Node alone ignores them.
  */
+import { resolve } from 'node:path'
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
 
 import { SecretManagerError, systemCode } from '../errors.ts'

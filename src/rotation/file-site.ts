@@ -6,6 +6,7 @@ import { foundIn, type Sought } from './file-object.ts'
 import { FileWriter, manifestAt, positionOf, storedEntry, textIn } from './file-writer.ts'
 import type { Change, Position } from './file-writer.ts'
 import {
+  hasSealed,
   isGone,
   mayHoldDocuments,
   mayHoldManifests,
@@ -17,13 +18,15 @@ import {
   type FileStore,
   type ManifestFile,
 } from './manifest-file.ts'
-import { WHOLE, type Scope } from './scope.ts'
+import { scopeOfPaths, type Scope } from './scope.ts'
 import type { FoundObject, Page, Site, Stored } from './site.ts'
 
 /** What files are looked through for. */
 export interface FileParts extends Sought {
   /** Files and directories as a person named them. */
   readonly given: readonly string[]
+  /** What {@link FileStore.place} calls them. */
+  readonly places: readonly string[]
   /** What documents are bound to. */
   readonly cluster: string
   readonly store: FileStore
@@ -34,15 +37,14 @@ const PAGE = 100
 
 /** Files, and directories of files. */
 export class FileSite implements Site {
-  readonly name: string
+  readonly name = 'files'
   readonly isCluster = false
   readonly scope: Scope
   readonly cluster: string
   readonly #parts: FileParts
 
   constructor(parts: FileParts) {
-    this.name = `files ${parts.given.join(', ')}`
-    this.scope = WHOLE
+    this.scope = scopeOfPaths(parts.places)
     this.cluster = parts.cluster
     this.#parts = parts
   }
@@ -54,28 +56,47 @@ export class FileSite implements Site {
 
   /** Whole files, a few on each page. */
   async *pages(signal: AbortSignal): AsyncGenerator<Page> {
-    const seen = new Set<string>()
     let page = EMPTY
-    for (const given of this.#parts.given) {
-      const found = await this.#paths(given)
-      page = joined(page, found)
-      for (const path of found.paths.filter((each) => !seen.has(each))) {
-        if (signal.aborted) throw aborted()
-        seen.add(path)
-        page = joined(page, await this.#look(path))
-        if (page.objects.length < PAGE) continue
-        yield { ...page, remaining: undefined }
-        page = EMPTY
-      }
+    for await (const part of this.#looks(signal)) {
+      page = joined(page, part)
+      if (page.objects.length < PAGE) continue
+      yield { ...page, remaining: undefined }
+      page = EMPTY
     }
     if (page !== EMPTY) yield { ...page, remaining: 0 }
   }
 
-  async #paths(given: string): Promise<Part & { readonly paths: readonly string[] }> {
+  /** Manifests first: what is one by some name is none of the others by another. */
+  async *#looks(signal: AbortSignal): AsyncGenerator<Part> {
+    const seen = new Set<string>()
+    const beside: string[] = []
+    for (const given of this.#parts.given) {
+      const { part, paths, others } = await this.#find(given)
+      yield part
+      beside.push(...others)
+      for (const path of fresh(paths, seen, signal)) yield await this.#look(path)
+    }
+    for (const path of fresh(beside, seen, signal)) yield await this.#lookAtOther(path)
+  }
+
+  async #find(given: string): Promise<FoundFiles> {
+    const { store } = this.#parts
     try {
-      return { ...EMPTY, paths: await this.#parts.store.paths(given) }
+      const paths = await store.paths(given)
+      return { part: EMPTY, paths, others: await store.others(given) }
     } catch (error) {
-      return { ...unread(error), paths: [] }
+      return { part: unread(error), paths: [], others: [] }
+    }
+  }
+
+  /** What is sealed in the input of a generator is applied like any other, and cannot be written here. */
+  async #lookAtOther(path: string): Promise<Part> {
+    const { store, key } = this.#parts
+    try {
+      const isOurs = hasSealed(await store.read(path), key)
+      return isOurs ? { objects: [], unread: [noManifest(path)] } : EMPTY
+    } catch (error) {
+      return isGone(error) ? EMPTY : unread(error)
     }
   }
 
@@ -157,6 +178,29 @@ type Part = Omit<Page, 'remaining'>
 
 const EMPTY: Part = { objects: [], unread: [] }
 
+/** What is meant by a path that a person gave. */
+interface FoundFiles {
+  /** Why there is nothing, where it could not be looked for. */
+  readonly part: Part
+  /** Of manifests. */
+  readonly paths: readonly string[]
+  readonly others: readonly string[]
+}
+
+/** Each once, until that is aborted. @throws {@link SecretManagerError} SM_ABORTED */
+function* fresh(
+  paths: readonly string[],
+  seen: Set<string>,
+  signal: AbortSignal,
+): Generator<string> {
+  for (const path of paths) {
+    if (seen.has(path)) continue
+    if (signal.aborted) throw aborted()
+    seen.add(path)
+    yield path
+  }
+}
+
 function joined(a: Part, b: Part): Part {
   if (b.objects.length + b.unread.length === 0) return a
   return { objects: [...a.objects, ...b.objects], unread: [...a.unread, ...b.unread] }
@@ -175,6 +219,13 @@ function changesOf(manifest: Manifest, texts: ReadonlyMap<string, string>): Chan
     return [dataKey, { before, after }] as const
   })
   return new Map(changes)
+}
+
+function noManifest(path: string): SecretManagerError {
+  const message = `${named(path)} has a document of the key and is no manifest`
+  return new SecretManagerError('SM_CONFIG_INVALID', message, {
+    hint: 'rewrap it by hand with encrypt, or move it into a manifest, or name only the manifests',
+  })
 }
 
 function withoutObject(path: string): SecretManagerError {

@@ -1,6 +1,7 @@
 /** A rotation, a retirement and what both need, put together from the parts of a core. */
 import type { Core } from '../core.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import type { Allowance } from '../http/budget.ts'
 import type { Runtime } from '../runtime.ts'
 import { Keyring, type KeyFacts, type KeyMinima } from '../vault/keyring.ts'
 import { JournalStore } from './journal.ts'

@@ -10,6 +10,8 @@ import type { KeyName } from './site.ts'
 
 /** The files of a person. */
 export interface FileStore {
+  /** Gives the one name of what a person named: absolute, and the same however many links lead to it. */
+  place(given: string): Promise<string>
   /**
    * Finds the manifests that are meant: the file that is named, or those in the directory. A file has one name,
    * however many links lead to it.
@@ -17,6 +19,13 @@ export interface FileStore {
    * @throws {@link SecretManagerError} SM_FILE_UNREADABLE
    */
   paths(given: string): Promise<readonly string[]>
+  /**
+   * Finds the other files in the directory, of which manifests may be made: regular ones of 16 MiB at most. There
+   * are none beside a file that is named.
+   *
+   * @throws {@link SecretManagerError} SM_FILE_UNREADABLE
+   */
+  others(given: string): Promise<readonly string[]>
   /**
    * Reads a file.
    *
@@ -95,6 +104,23 @@ export function mentionsKey(text: string, { mount, transitKey }: KeyName): boole
   const pattern = signs.map((sign) => sign.replaceAll(/[.+]/g, String.raw`\$&`)).join('|')
   // Not within a document of another key, which has a `vault:v`, too.
   return new RegExp(`(?<![\\w+/:])(?:${pattern})`).test(text.replaceAll('\0', ''))
+}
+
+/**
+ * Whether a file that is no manifest has a sealed document of `key`, in clear or at the beginning of a value in base64. Raw
+ * ones do not count: pages about Vault quote them.
+ */
+export function hasSealed(bytes: Uint8Array, { mount, transitKey }: KeyName): boolean {
+  const text = looseText(bytes)
+  const sign = Buffer.from(`sealed:v1:${mount}:${transitKey}:`)
+  if (text.includes(sign.toString('latin1'))) return true
+  const beginning = beginningInBase64(sign.toString())
+  for (let at = text.indexOf(beginning); at !== -1; at = text.indexOf(beginning, at + 1)) {
+    // The beginning alone leaves bits of the last byte open: `app:` is not `app8`.
+    const value = text.slice(at, at + Math.ceil(sign.length / 3) * 4)
+    if (Buffer.from(value, 'base64').subarray(0, sign.length).equals(sign)) return true
+  }
+  return false
 }
 
 /** The text of a file but for the entries of its objects, and the copy of them that `kubectl apply` left. */

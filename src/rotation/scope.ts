@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 
 import type { Address } from './cluster-object.ts'
 
-/** Its parts: `*` is all, `namespace NAME`, and an object as it is named in messages. */
+/** Its parts: `*` is all, `namespace NAME`, an object as it is named in messages, an absolute path. */
 export type Scope = readonly string[]
 
 /** All of a place. */
@@ -16,6 +16,13 @@ export function scopeOf(objects: readonly Address[], scan: true | readonly strin
     .filter(({ namespace }) => !scan.includes(namespace))
     .map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`)
   return [...new Set([...scan.map((namespace) => `namespace ${namespace}`), ...named])].toSorted()
+}
+
+/** Gives the scope of files and directories. @param places - absolute paths, one for each */
+export function scopeOfPaths(places: readonly string[]): Scope {
+  // Scopes are told as lists: the name of one path is not that of two.
+  const names = places.map((path) => (/[,"\p{C}]/u.test(path) ? JSON.stringify(path) : path))
+  return [...new Set(names)].toSorted()
 }
 
 /** Whether everything of `part` is in `whole`. */

@@ -8,6 +8,8 @@
  *
  * @see https://cloud.google.com/docs/authentication/application-default-credentials
  */
+import { resolve } from 'node:path'
+
 import type { GcpSettings } from '../config/settings.ts'
 import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'

@@ -77,6 +77,40 @@ describe('paths', () => {
   })
 })
 
+describe('other files', () => {
+  test('are the regular ones of 16 MiB at most, without those of git and of packages', async () => {
+    for (const name of ['.git', 'node_modules']) {
+      mkdirSync(join(directory, name))
+      writeFileSync(join(directory, name, 'a.txt'), '')
+    }
+    for (const [name, bytes] of [
+      ['.env', 1 << 24],
+      ['large.bin', (1 << 24) + 1],
+    ] as const) {
+      writeFileSync(join(directory, name), '')
+      truncateSync(join(directory, name), bytes)
+    }
+    symlinkSync('none', join(directory, 'a/gone'))
+    symlinkSync('loop', join(directory, 'a/loop'))
+    symlinkSync('b', join(directory, 'a/c'))
+    symlinkSync('../.env', join(directory, 'a/link'))
+    const [env, readme] = [join(directory, '.env'), join(directory, 'a/b/README.md')]
+    expect(await store.others(directory)).toEqual([env, readme, env])
+  })
+
+  test('are none beside a file that is named', async () => {
+    expect(await store.others(join(directory, 'a/one.yaml'))).toEqual([])
+  })
+})
+
+test('a place has one name, absolute, whether it is there or not', async () => {
+  symlinkSync('a', join(directory, 'c'))
+  const names = [relative('.', join(directory, 'a')), join(directory, 'a/'), join(directory, 'c')]
+  const places = await Promise.all(names.map((name) => store.place(name)))
+  expect(new Set(places)).toEqual(new Set([join(directory, 'a')]))
+  expect(await store.place(relative('.', join(directory, 'none')))).toBe(join(directory, 'none'))
+})
+
 describe('reading', () => {
   test('a file of 64 MiB at most', async () => {
     const file = join(directory, 'large.yaml')

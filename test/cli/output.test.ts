@@ -44,6 +44,45 @@ describe('an error', () => {
     )
   })
 
+  test.each([
+    [
+      'two commands in one',
+      'grant it: kubectl -n app create role reader --verb=get && kubectl -n app create rolebinding reader --role=reader',
+      [
+        'try:   grant it:',
+        '       kubectl -n app create role reader --verb=get && kubectl -n app create rolebinding reader --role=reader',
+      ],
+    ],
+    [
+      'a command between sentences',
+      'the term of it is over and the cluster has another: vault write auth/kubernetes/config a=b c=d (by who may), and then try it once more',
+      [
+        'try:   the term of it is over and the cluster has',
+        '       another:',
+        '       vault write auth/kubernetes/config a=b c=d',
+        '       (by who may), and then try it once more',
+      ],
+    ],
+    [
+      'one that prose goes on behind',
+      'look at it: secretmanager doctor web -n prod and mend what it finds in the order it has',
+      [
+        'try:   look at it:',
+        '       secretmanager doctor web -n prod and mend',
+        '       what it finds in the order it has',
+      ],
+    ],
+    [
+      'prose that names what has commands',
+      'what answered is no vault, and secretmanager cannot tell',
+      ['try:   what answered is no vault, and', '       secretmanager cannot tell'],
+    ],
+  ])('is never broken within a command: %s', (_what, hint, lines) => {
+    const error = new SecretManagerError('SM_VAULT_DENIED', 'no', { hint })
+    const shown = printed(error, { isTTY: true, columns: 50 }, { NO_COLOR: '1' })
+    expect(shown.split('\n').slice(2, -1)).toEqual(lines)
+  })
+
   test('is the one that README shows', async () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const [, shown] = /```text\n(error: [\s\S]*?)```/.exec(readme) ?? []

@@ -120,6 +120,19 @@ describe('nothing is changed', () => {
     expect(await everything(world)).toEqual(before)
   })
 
+  test.each([['rotate'], ['status'], ['rewrap'], ['retire', '-A']])(
+    'by the role of the reader %s first says which login is meant for it',
+    async (...command) => {
+      const login = ['--vault-url', 'https://vault.test:8200', '--role', 'app']
+      const args = [...command, ...login, '--transit-key', 'app']
+      const ran = await runKey(world, args, world.runtime)
+      expect(ran).toMatchObject({ code: 3, stdout: '' })
+      expect(ran.stderr).toContain(
+        'try:   log in as the rotator: --role app-rotator --service-account app-rotator; or, if role "app" is to do this, ',
+      )
+    },
+  )
+
   test('rights that are missing in the cluster: exit 3, with all that is to be granted', async () => {
     const before = await everything(world)
     const servers = ['--vault-url', 'https://vault.test:8200', '--auth-method', 'token']

@@ -52,6 +52,23 @@ describe('what is missing', () => {
     )
   })
 
+  test.each([
+    ['rotate', '--transit-key', 'app'],
+    ['status', '-A', '--transit-key', 'app'],
+  ])('a role, of the servers alone (%s): the same flags', async (...args) => {
+    const { code, stderr } = await run([...args, '--vault-url', VAULT_ORIGIN], world)
+    expect(code).toBe(2)
+    expect(stderr).toContain('error: the configuration is not valid: vault.auth.role is required')
+    expect(stderr).toContain(
+      'try:   --role <name>; or name a file that says it with --config; or log in without a role: --auth-method token uses VAULT_TOKEN or ~/.vault-token\n',
+    )
+  })
+
+  test('an address, in provision: its flag', async () => {
+    const { stderr } = await run(['provision', '--init', '--keys', '/k'], world)
+    expect(stderr).toContain('try:   --vault-url <url>; or name a file that says it with --config')
+  })
+
   test('a role_id: the flag of its file', async () => {
     const { stderr } = await run([...READ, '--auth-method', 'approle'], world)
     expect(stderr).toContain('vault.auth.roleId is required')

@@ -202,3 +202,20 @@ function refusing(paths: RegExp): KeyWorld['operator'] {
     },
   }
 }
+
+test('a raw document that nobody names is behind where Vault says that it is of this key', async () => {
+  const { stack, plan } = world
+  await putRawDocument({ ...world, plan: { ...plan, transitKey: 'old' } }, 'raw')
+  const path = '/v1/transit/keys/old/rotate'
+  await stack.vaultWire('POST', path, { token: plan.rootToken, body: {} })
+  const args = ['status', ...BY_TOKEN_ALONE, '--transit-key', 'old']
+  const { code, stdout } = await runKey(world, args)
+  expect(code).toBe(8)
+  expect(stdout).toContain('Secret app/raw  secrets.json  raw     1        behind\n')
+  const blind = await asWho(world, 'path "transit/keys/old" { capabilities = ["read"] }')
+  const ran = await runKey(world, args, blind)
+  expect(ran.stdout).toContain('Secret app/raw  secrets.json  raw     1        unknown\n')
+})
+
+/** Flags that say where the servers are, and no key. */
+const BY_TOKEN_ALONE = BY_KEY.filter((flag) => flag !== '--transit-key' && flag !== 'app')

@@ -28,6 +28,11 @@ function calling(handler: Handler, request = GET, redirectHosts: readonly string
   return { result: call(backend, budget.begin(), request, (answer) => answer), sent: server.sent }
 }
 
+function plain(text: string): Handler {
+  const headers = { 'content-type': 'text/plain' }
+  return () => ({ status: 400, headers, body: Buffer.from(text) })
+}
+
 describe('a call', () => {
   test('sends JSON below the URL, with the limits of an attempt', async () => {
     const { result, sent } = calling(() => ({ status: 200, json: { a: 1 } }), {
@@ -69,6 +74,23 @@ describe('a call', () => {
     const { result, sent } = calling(refusedConnection, { ...GET, once: true })
     await expect(result).rejects.toMatchObject({ attempts: 1 })
     expect(sent).toHaveLength(1)
+  })
+
+  test('HTTP to a port that speaks TLS is told so, once', async () => {
+    const { result, sent } = calling(plain('Client sent an HTTP request to an HTTPS server.\n'))
+    await expect(result).rejects.toMatchObject({
+      code: 'SM_VAULT_BAD_RESPONSE',
+      status: 400,
+      message:
+        'the answer of vault at https://vault.example:8200/prefix (400) says that this port speaks HTTPS alone',
+      hint: 'use https: https://vault.example:8200/prefix',
+    })
+    expect(sent).toHaveLength(1)
+  })
+
+  test('any other text of a 400 is judged by its status', async () => {
+    const { result } = calling(plain('Client sent an HTTP request to an HTTPS server. CANARY'))
+    expect(await result).toMatchObject({ status: 400, json: undefined })
   })
 
   test.each([

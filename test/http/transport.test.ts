@@ -355,3 +355,11 @@ describe('bodies and headers', () => {
     await expect(sending).rejects.toMatchObject({ kind: 'broken' })
   })
 })
+
+test('a CA file of a relative path that is missing is told in full', async () => {
+  const opened = transport({ ca: { kind: 'file', path: 'absent.crt' } })
+  await expect(opened.send(get('https://127.0.0.1:1/'))).rejects.toMatchObject({
+    code: 'SM_FILE_UNREADABLE',
+    message: `cannot read the certificate file ${join(process.cwd(), 'absent.crt')}`,
+  })
+})

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 import { resolveAccess } from '../../src/kubernetes/config.ts'
@@ -181,5 +182,11 @@ describe('outside a pod', () => {
       code: 'SM_FILE_UNREADABLE',
       message: 'cannot read /absent (ENOENT), the setting kubernetes.kubeconfig',
     })
+  })
+
+  test('a relative path that is missing is told in full', async () => {
+    const resolving = resolveAccess({ kubeconfig: 'absent' }, fakeRuntime())
+    const message = `cannot read ${resolve('absent')} (ENOENT), the setting kubernetes.kubeconfig`
+    await expect(resolving).rejects.toMatchObject({ code: 'SM_FILE_UNREADABLE', message })
   })
 })

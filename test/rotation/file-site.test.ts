@@ -376,6 +376,48 @@ describe('I21: what cannot be looked at makes the inventory incomplete', () => {
     expect(run).toEqual({ entries: [], unread: [], pages: 0 })
   })
 
+  test.each([
+    ['properties', `a=b\nsealed=${SEALED}\n`],
+    ['.env in base64', `A="${base64(SEALED)}"\n`],
+    ['a binary file', Buffer.from(`\0\u00FF\0${SEALED}\0`, 'latin1')],
+    ['UTF-16', Buffer.from(`a=${SEALED}`, 'utf16le')],
+  ])('%s beside manifests: told, and left as it is', async (_what, content) => {
+    const path = 'deploy/app.properties'
+    const files = new MemoryFiles({ [path]: content })
+    const { entries, unread } = await world.rewrap(files)
+    expect(entries).toEqual([])
+    expect(unread).toMatchObject([
+      {
+        message: `the file "${path}" has a document of the key and is no manifest`,
+        hint: expect.stringContaining('name only the manifests'),
+      },
+    ])
+    expect(files.replaced).toEqual([])
+  })
+
+  test.each([
+    ['a page about Vault', '`vault:v1:AAAA`, or sealed:v1:MOUNT:KEY:'],
+    ['a document of another key', SEALED.replace(':app:', ':app2:')],
+    // The same but for the last bits of `:`.
+    ['the same in base64', base64(SEALED.replace(':app:', ':app8:'))],
+    ['what is none by the mount', SEALED.replace(':transit:', ':other:')],
+  ])('%s beside manifests is no part of it', async (_what, content) => {
+    const run = await world.rewrap(new MemoryFiles({ 'deploy/README.md': content }))
+    expect(run).toEqual({ entries: [], unread: [], pages: 0 })
+  })
+
+  test('a manifest by one name is none of the others by another', async () => {
+    const line = await world.seal(placeOf(), '{}')
+    const files = new MemoryFiles({ [PATH]: secretYaml({ 'app.json': base64(line) }) })
+    // A link beside the first, whose one name is that of the second.
+    files.others = (given) => Promise.resolve(given === 'deploy' ? [] : [PATH])
+    const paths = files.paths.bind(files)
+    files.paths = (given) => (given === 'deploy' ? paths(given) : Promise.resolve([]))
+    const run = await world.rewrap(files, { given: ['links', 'deploy'] }, 'look')
+    expect(run.unread).toEqual([])
+    expect(run.entries).toHaveLength(1)
+  })
+
   test('what cannot be read, and what is not there; the rest is rewrapped', async () => {
     const line = await world.seal(placeOf(), '{}')
     const files = new MemoryFiles({ [PATH]: secretYaml({ 'app.json': base64(line) }) })

@@ -17,6 +17,8 @@ import { formatSealed, parseSealed, type Scope } from '../../src/sealed/format.t
 import { unwrapDocument, wrapDocument } from '../../src/sealed/plaintext.ts'
 import { Keyring } from '../../src/vault/keyring.ts'
 
+const MANIFEST = /\.(?:ya?ml|json)$/
+
 /** The files of a person, and who else writes there. */
 export class MemoryFiles implements FileStore {
   readonly files: Map<string, Buffer>
@@ -30,9 +32,19 @@ export class MemoryFiles implements FileStore {
     this.files = new Map(entries.map(([path, content]) => [path, Buffer.from(content)]))
   }
 
+  place(given: string): Promise<string> {
+    return Promise.resolve(`/repository/${given}`)
+  }
+
   paths(given: string): Promise<readonly string[]> {
-    const found = [...this.files.keys()].filter((path) => `${path}/`.startsWith(`${given}/`))
-    return found.length > 0 ? Promise.resolve(found) : Promise.reject(noFile(given))
+    const within = this.#within(given)
+    const found = within.filter((path) => path === given || MANIFEST.test(path))
+    return within.length > 0 ? Promise.resolve(found) : Promise.reject(noFile(given))
+  }
+
+  others(given: string): Promise<readonly string[]> {
+    const found = this.#within(given).filter((path) => path !== given && !MANIFEST.test(path))
+    return Promise.resolve(found)
   }
 
   read(path: string): Promise<Uint8Array> {
@@ -47,6 +59,10 @@ export class MemoryFiles implements FileStore {
     this.files.set(path, Buffer.from(bytes))
     this.replaced.push(path)
     return Promise.resolve('replaced')
+  }
+
+  #within(given: string): readonly string[] {
+    return [...this.files.keys()].filter((path) => `${path}/`.startsWith(`${given}/`))
   }
 
   text(path: string): string {
@@ -166,7 +182,12 @@ export async function filesWorld(): Promise<FilesWorld> {
       signal: AbortSignal = new AbortController().signal,
     ): Promise<FilesRun> {
       const key = { mount: 'transit', transitKey: 'app' }
-      const given = { given: ['deploy'], cluster: 'default', namespace: undefined }
+      const given = {
+        given: ['deploy'],
+        places: ['/repository/deploy'],
+        cluster: 'default',
+        namespace: undefined,
+      }
       const site = new FileSite({ key, definitions: [], ...given, store, ...parts })
       const entries: Entry[] = []
       const unread: SecretManagerError[] = []

@@ -1,7 +1,7 @@
 /** Faults that were found by reading: each row was a way to retire too early, to rotate unseen, or to steer a terminal. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
@@ -28,7 +28,7 @@ describe('I21: what was not looked at stands in the way of a retirement', () => 
 
   beforeEach(async () => {
     world = await keyWorld('one', 'two')
-    directory = await mkdtemp(join(tmpdir(), 'secretmanager-review-'))
+    directory = await realpath(await mkdtemp(join(tmpdir(), 'secretmanager-review-')))
   })
 
   afterEach(() => rm(directory, { recursive: true }))
@@ -83,6 +83,36 @@ metadata:
     const ran = await runKey(world, [...RETIRE, '-A', '--files', directory], runtime)
     expect(ran).toMatchObject({ code })
     expect(await versionsOf(world)).toMatchObject({ decrypt: code === 0 ? 2 : 1 })
+  })
+
+  test.each([
+    ['app.properties', 8, (line: string) => `# ours\nsealed=${line}\n`],
+    ['.env', 8, (line: string) => `SEALED=${Buffer.from(line).toString('base64')}\n`],
+    ['README.md', 0, () => 'What Vault says begins with `vault:v1:`, or `sealed:v1:`.\n'],
+  ])('what a manifest may be made from, %s: exit %i', async (name, code, content) => {
+    const text = content(await lineOf(world, 'one'))
+    const path = join(directory, name)
+    await writeFile(path, text)
+    const runtime = operatorRuntime(world, { [path]: text })
+    await runKey(world, ['rotate', ...BY_KEY])
+    const ran = await runKey(world, [...RETIRE, '-A', '--files', directory], runtime)
+    expect(ran).toMatchObject({ code })
+    expect(ran.stderr.includes(`files, ${directory} was not looked at completely`)).toBe(code === 8)
+    expect(await versionsOf(world)).toMatchObject({ decrypt: code === 0 ? 2 : 1 })
+  })
+
+  test('a directory is one place however it is named, and of two repositories it is two', async () => {
+    const [ours, theirs] = [join(directory, 'a/deploy'), join(directory, 'b/deploy')]
+    await mkdir(ours, { recursive: true })
+    await mkdir(theirs, { recursive: true })
+    const names = [relative('.', ours), `${ours}/`, ours, theirs]
+    for (const name of names) await runKey(world, ['rotate', ...BY_KEY, '--files', name])
+    const { stdout } = await runKey(world, ['status', ...BY_KEY, '-A'])
+    const recorded = stdout.replaceAll(/\s+/g, ' ').match(/(?<=also recorded: )[^ ]+ [^ ]+,/g)
+    expect(recorded).toEqual([`files, ${ours},`, `files, ${theirs},`])
+    const forget = ['--forget', `files, ${ours}`, `files, ${theirs}`]
+    await runKey(world, [...RETIRE, '-A', ...forget])
+    expect((await runKey(world, ['status', ...BY_KEY, '-A'])).stdout).not.toContain('also recorded')
   })
 
   test('two clusters that are reached the same way are one', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { unseen, withStocks } from '../../src/rotation/journal-text.ts'
-import { covers, scopeOf, scopeText, type Scope } from '../../src/rotation/scope.ts'
+import { covers, scopeOf, scopeOfPaths, scopeText, type Scope } from '../../src/rotation/scope.ts'
 import type { Stock } from '../../src/rotation/stock.ts'
 
 const app = { kind: 'Secret', namespace: 'prod', name: 'app' } as const
@@ -26,7 +26,9 @@ test.each<[Scope, Scope, boolean]>([
   [['namespace a'], ['Secret aa/b'], false],
   [['Secret a/b'], ['namespace a'], false],
   [['Secret a/b'], ['ConfigMap a/b'], false],
-  [['path deploy'], ['path deploy', 'path other'], false],
+  [['/a'], ['/a', '/b'], false],
+  [['/a', '/b'], ['/b'], true],
+  [['namespace x'], ['/Secret x/y'], false],
 ])('I21: %j covers %j: %s', (whole, part, isSo) => {
   expect(covers(whole, part)).toBe(isSo)
 })
@@ -40,6 +42,15 @@ test('the text of a scope is short, and another for each', () => {
       expect(scopeText(one) === scopeText(other)).toBe(one.join() === other.join())
     }),
   )
+})
+
+test.each([
+  [['/b', '/a', '/b'], '/a, /b'],
+  [['/a, /b'], '"/a, /b"'],
+  [['/a", "/b'], String.raw`"/a\", \"/b"`],
+  [['/a\n'], String.raw`"/a\n"`],
+])('the paths %j are told as %s, and no others are', (paths, text) => {
+  expect(scopeText(scopeOfPaths(paths))).toBe(text)
 })
 
 test('I21: a look at a part takes the place of no look at the whole, and hides nothing of it', () => {

@@ -29,7 +29,7 @@ export function addRetireCommands(program: Command, context: Context): void {
       'how long to wait for who puts old documents back (default: 10s)',
     )
     .option('--trim', 'besides, destroy the retired versions; this cannot be undone')
-    .option('--forget <site...>', 'sites that are gone, by the names that status has')
+    .option('--forget <site...>', 'places that are gone, each as status names it')
     .option('--yes', 'do not ask')
     .option('--dry-run', 'say whether it could be done, and change nothing')
     .option('--json', 'print what came of it as JSON')
