@@ -29,7 +29,7 @@ export function scopeOfPaths(places: readonly string[]): Scope {
 export function covers(whole: Scope, part: Scope): boolean {
   const parts = new Set(whole)
   if (parts.has('*')) return true
-  return part.every((each) => parts.has(each) || parts.has(namespaceOf(each)))
+  return part.every((each) => parts.has(each) || isWithin(parts, each))
 }
 
 /** Most parts that are named one by one. */
@@ -42,7 +42,8 @@ export function scopeText(scope: Scope): string {
   return `${scope.length} parts, ${digest}`
 }
 
-/** Of an object. */
-function namespaceOf(part: string): string {
-  return `namespace ${/^\w+ ([^/]+)\//.exec(part)?.[1] ?? ''}`
+/** Whether an object lies in one of the namespaces. */
+function isWithin(parts: ReadonlySet<string>, object: string): boolean {
+  const namespace = /^\w+ ([^/]+)\//.exec(object)?.[1]
+  return namespace !== undefined && parts.has(`namespace ${namespace}`)
 }

@@ -113,7 +113,9 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     expect(ran.stderr).toContain('cluster east, namespace default was not looked at for 30 hours')
     const typo = await runKey(world, [...RETIRE, '--forget', 'east'], later)
     expect(typo.code).toBe(8)
-    expect(typo.stderr).toContain('nothing is recorded of east; recorded: cluster east, namespace default; ')
+    expect(typo.stderr).toContain(
+      'nothing is recorded of east; recorded: cluster east, namespace default; ',
+    )
     const forgotten = await runKey(
       world,
       [...RETIRE, '--forget', 'cluster east, namespace default'],
