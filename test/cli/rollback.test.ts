@@ -111,6 +111,36 @@ describe('going back', () => {
     expect((await manager.readSecrets(DEFINITION, FRESH))['password']).toBe('canary-old')
   })
 
+  test('I22: of ten readers, half of them restarted, all take a rollback; of a revert each tells what it can know', async () => {
+    const running = Array.from({ length: 10 }, reader)
+    try {
+      await Promise.all(running.map((each) => each.readSecrets(DEFINITION)))
+      await world.putRaw('app-secrets', old)
+      await Promise.all(running.splice(5).map((each) => each.close()))
+      const restarted = Array.from({ length: 5 }, reader)
+      running.push(...restarted)
+      const asked = await Promise.allSettled(
+        running.map((each) => each.readSecrets(DEFINITION, FRESH)),
+      )
+      // Who has read the newer one refuses the older one, and says so; a new process cannot know of it.
+      expect(asked.map(({ status }) => status)).toEqual([
+        ...Array<string>(5).fill('rejected'),
+        ...Array<string>(5).fill('fulfilled'),
+      ])
+      const troubles = running.map((each) => each.status().definitions[0]?.trouble?.code ?? 'none')
+      expect(troubles.toSorted()).toEqual([
+        ...Array<string>(5).fill('SM_ROLLBACK_REFUSED'),
+        ...Array<string>(5).fill('none'),
+      ])
+      await world.putRaw('app-secrets', current)
+      await rollback(manifest(old))
+      const now = await Promise.all(running.map((each) => each.readSecrets(DEFINITION, FRESH)))
+      expect(new Set(now.map((each) => each['password']))).toEqual(new Set(['canary-old']))
+    } finally {
+      await Promise.all(running.map((each) => each.close()))
+    }
+  })
+
   test('I7: after a reverted manifest the newer content comes back above both revisions', async () => {
     await using manager = reader()
     await manager.readSecrets(DEFINITION)
