@@ -146,7 +146,7 @@ async function sitesOf(
   const parts = { given: files, places, key, cluster, namespace, definitions, store }
   return [
     ...(selection ? [await clusters.selected(key, selection, signal)] : []),
-    ...(inventory ? await clusters.inventoried(key, inventory, signal) : []),
+    ...(inventory ? clusters.inventoried(key, inventory) : []),
     ...(files.length > 0 ? [new FileSite(parts)] : []),
   ]
 }

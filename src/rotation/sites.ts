@@ -42,9 +42,13 @@ export class Clusters {
       return new KubernetesClient(access, this.#runtime)
     }
     return () => {
-      const known = this.#clients.get(context) ?? client()
-      this.#clients.set(context, known)
-      return known
+      const known = this.#clients.get(context)
+      if (known) return known
+      const opening = client()
+      this.#clients.set(context, opening)
+      // What failed may work when it is asked for again.
+      opening.catch(() => this.#clients.delete(context))
+      return opening
     }
   }
 
@@ -77,11 +81,7 @@ export class Clusters {
    *
    * @throws {@link SecretManagerError} SM_CONFIG_INVALID where it has none
    */
-  async inventoried(
-    key: KeyName,
-    { clusters, apps }: ProvisionFile,
-    signal: AbortSignal,
-  ): Promise<readonly ClusterSite[]> {
+  inventoried(key: KeyName, { clusters, apps }: ProvisionFile): readonly ClusterSite[] {
     const ours = clusters.flatMap((cluster) => {
       const named = [...cluster.secrets, ...secretsOf(cluster, apps)]
       const definitions = named.filter(({ transitKey }) => transitKey === key.transitKey)
@@ -89,13 +89,8 @@ export class Clusters {
       const isEmpty = definitions.length === 0 && scan !== true && scan.length === 0
       return isEmpty ? [] : [{ cluster, definitions }]
     })
-    // An inventory of files alone needs no cluster, and so no namespace.
-    if (ours.length === 0) return []
     this.#refuseSame(ours.map(({ cluster }) => cluster))
-    const own = await this.namespace(signal)
-    return ours.map(({ cluster, definitions }) =>
-      this.#site(key, { ...cluster, definitions: definitions.map((each) => within(own, each)) }),
-    )
+    return ours.map(({ cluster, definitions }) => this.#site(key, { ...cluster, definitions }))
   }
 
   /** I21: of two clusters that are reached the same way, one is never looked at. */
