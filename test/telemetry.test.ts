@@ -31,7 +31,7 @@ describe('a channel', () => {
   })
 
   test('where nobody listens, nothing is even built', () => {
-    publish('retry', () => expect.unreachable('an event was built'))
+    publish('dropped', () => expect.unreachable('an event was built'))
   })
 
   test('who stopped listening is told no more; others are', () => {

@@ -16,6 +16,7 @@ export interface KeyFile {
   write(text: string): Promise<void>
   /** Removes it: it holds no keys. What somebody else put in its place stays. */
   discard(): Promise<void>
+  /** Closes it; again is harmless. */
   close(): Promise<void>
 }
 
@@ -32,10 +33,13 @@ export async function createKeyFile(path: string, notice: string, size: number):
     path,
     write: (text) => told(path, 'cannot be written', () => overwrite(handle, path, text)),
     discard: async () => {
-      await told(path, 'holds no keys, and cannot be removed', async () => {
-        if (await isAt(handle, path)) await rm(path)
-      })
-      await file.close()
+      try {
+        await told(path, 'holds no keys, and cannot be removed', async () => {
+          if (await isAt(handle, path)) await rm(path)
+        })
+      } finally {
+        await file.close()
+      }
     },
     close: () => handle.close(),
   }

@@ -138,7 +138,6 @@ async function writeSomewhere(
   const { output, interrupt, input = processInput(process) } = context
   try {
     await file.write(text)
-    await file.close()
   } catch (error) {
     if (!isSecretManagerError(error)) throw error
     if (!input.isTerminal || interrupt.aborted) throw lost(core, error.message)
@@ -146,6 +145,8 @@ async function writeSomewhere(
     await writeSomewhere(core, await anotherFile(input, context), text, context)
     // What it says is not true any more.
     await file.discard()
+  } finally {
+    await file.close()
   }
 }
 
