@@ -1,8 +1,12 @@
 /** The world of `secretmanager demo`: an app, its operator, who rotates its key, and a stranger. */
 import { definitionOf } from '../config/definition.ts'
+import { parseProvisionFile } from '../config/provision-file.ts'
 import { parseConfig } from '../config/schema.ts'
 import type { SecretDefinition, SecretManagerConfig } from '../config/types.ts'
-import { closeCore, createCore } from '../core.ts'
+import { closeCore, createCore, type Core } from '../core.ts'
+import { apply, compare } from '../provision/apply.ts'
+import { prove, type Proof } from '../provision/prove.ts'
+import { openServers } from '../provision/servers.ts'
 import { KeyJob } from '../rotation/job.ts'
 import type { Site } from '../rotation/site.ts'
 import { Clusters } from '../rotation/sites.ts'
@@ -11,7 +15,7 @@ import { kubeconfigOf } from './kubeconfig.ts'
 import { putObject, readEntry, requestToken } from './operator.ts'
 import { nativePlan, type KubevaultPlan } from './plan.ts'
 import { podRuntime } from './pod.ts'
-import { provisionKubernetes, provisionKubevault } from './provision.ts'
+import { provisionKubernetes } from './provision.ts'
 import { SAMPLE, SAMPLE_NAME, serveStack, type ServedStack } from './serve-stack.ts'
 import { DATA_KEY, definitionIn, sealDictionary } from './stack.ts'
 import { expect2xx, stringAt, type Wire } from './wire.ts'
@@ -20,7 +24,8 @@ import { expect2xx, stringAt, type Wire } from './wire.ts'
 export interface DemoWorld {
   readonly config: SecretManagerConfig
   readonly definition: SecretDefinition
-  readonly provision: () => Promise<void>
+  /** Sets up both sides, and tries what must work and what must be refused. @returns what was tried */
+  readonly provision: () => Promise<readonly Proof[]>
   /** Seals the sample dictionary, with these entries besides. */
   readonly seal: (more?: Readonly<Record<string, string>>) => Promise<void>
   /** What is stored. */
@@ -49,14 +54,19 @@ export async function startDemo(runtime: Runtime): Promise<DemoWorld> {
   const { namespace, role } = plan
   return {
     config: {
-      vault: { url: vaultUrl, caCert: { pem: caPem }, auth: { method: 'kubernetes', role } },
+      vault: {
+        url: vaultUrl,
+        caCert: { pem: caPem },
+        auth: { method: 'jwt', mount: 'jwt-default', role },
+      },
     },
     definition: definitionIn(plan, SAMPLE_NAME),
     provision: async () => {
-      await provisionKubevault(stack.vaultWire, stack.kubernetesWire, plan)
+      const proofs = await provisionDemo(served, plan, runtime)
       // It may do in Kubernetes what the app may: only Vault tells them apart.
       const stranger = nativePlan(stack.servers, { serviceAccount: 'stranger' })
       await provisionKubernetes(stack.kubernetesWire, stranger)
+      return proofs
     },
     seal: (more) => sealDictionary(stack, plan, SAMPLE_NAME, { ...SAMPLE, ...more }),
     stored: () => readEntry(stack.kubernetesWire, plan, SAMPLE_NAME, DATA_KEY),
@@ -73,15 +83,40 @@ export async function startDemo(runtime: Runtime): Promise<DemoWorld> {
   }
 }
 
-const KUBECONFIG = '/operator/kubeconfig'
+/** One app, as its provision file says it. */
+const FILE = {
+  clusters: [{ createNamespaces: true }],
+  apps: [
+    { name: 'app', namespace: 'app', secrets: [{ secretName: SAMPLE_NAME, readKey: DATA_KEY }] },
+  ],
+}
 
-async function rotatorOf(
-  { stack, caPem, vaultUrl, kubernetesUrl }: ServedStack,
+async function provisionDemo(
+  served: ServedStack,
   plan: KubevaultPlan,
   runtime: Runtime,
-): Promise<DemoRotator> {
-  const { transitMount: mount, transitKey, namespace } = plan
-  const token = await rotatorToken(stack.vaultWire, plan)
+): Promise<readonly Proof[]> {
+  const { core, operator } = operatorOf(served, plan, plan.rootToken, runtime)
+  const { signal } = new AbortController()
+  const servers = openServers(core, parseProvisionFile(FILE, 'the demo'), operator, signal)
+  try {
+    await apply(servers, await compare(servers))
+    return await prove(servers)
+  } finally {
+    servers.close()
+    await closeCore(core)
+  }
+}
+
+const KUBECONFIG = '/operator/kubeconfig'
+
+/** A person with this token of Vault, and every right in the cluster. */
+function operatorOf(
+  { caPem, vaultUrl, kubernetesUrl }: ServedStack,
+  plan: KubevaultPlan,
+  token: string,
+  runtime: Runtime,
+): { readonly core: Core; readonly operator: Runtime } {
   const settings = parseConfig({
     vault: { url: vaultUrl, caCert: { pem: caPem }, auth: { method: 'token', token } },
     kubernetes: { kubeconfig: KUBECONFIG },
@@ -92,7 +127,17 @@ async function rotatorOf(
     env: () => undefined,
     readFile: () => Promise.resolve(Buffer.from(kubeconfig)),
   }
-  const core = createCore(settings, operator)
+  return { core: createCore(settings, operator), operator }
+}
+
+async function rotatorOf(
+  served: ServedStack,
+  plan: KubevaultPlan,
+  runtime: Runtime,
+): Promise<DemoRotator> {
+  const { transitMount: mount, transitKey, namespace } = plan
+  const token = await rotatorToken(served.stack.vaultWire, plan)
+  const { core, operator } = operatorOf(served, plan, token, runtime)
   const clusters = new Clusters(core, operator)
   const key = { mount, transitKey }
   const { signal } = new AbortController()
@@ -107,28 +152,11 @@ async function rotatorOf(
   return { job, sites, close }
 }
 
-async function rotatorToken(
-  vault: Wire,
-  { rootToken, transitMount, transitKey }: KubevaultPlan,
-): Promise<string> {
-  const policy = rotatorPolicy(transitMount, transitKey)
-  const acl = '/v1/sys/policies/acl/rotator'
-  expect2xx('PUT', acl, await vault('PUT', acl, { token: rootToken, body: { policy } }))
+/** With the policy that provision made for it: decrypt is not among what it may. */
+async function rotatorToken(vault: Wire, { rootToken: token }: KubevaultPlan): Promise<string> {
   const create = '/v1/auth/token/create'
-  const body = { policies: ['rotator'], ttl: '10m' }
-  const answer = await vault('POST', create, { token: rootToken, body })
+  const body = { policies: ['app-rotator'], ttl: '10m' }
+  const answer = await vault('POST', create, { token, body })
   expect2xx('POST', create, answer)
   return stringAt(answer.body, 'auth', 'client_token')
-}
-
-/** Of what rotation needs, all; decrypt is not among it. */
-function rotatorPolicy(mount: string, key: string): string {
-  return `path "${mount}/keys/${key}" { capabilities = ["read"] }
-path "${mount}/keys/${key}/rotate" { capabilities = ["update"] }
-path "${mount}/rewrap/${key}" { capabilities = ["update"] }
-path "${mount}/keys/${key}/config" {
-  capabilities = ["update"]
-  allowed_parameters = { "min_decryption_version" = [], "min_encryption_version" = [] }
-}
-`
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import type { DemoWorld } from '../../dev/demo.ts'
 import { isSecretManagerError, SecretManagerError } from '../../errors.ts'
 import { SecretManager } from '../../manager.ts'
+import { isBroken } from '../../provision/prove.ts'
 import type { Runtime } from '../../runtime.ts'
 import { names } from '../../values.ts'
 import { Reader } from '../demo-reader.ts'
@@ -40,9 +41,12 @@ async function show(world: DemoWorld, step: Step, context: Context): Promise<voi
   const { runtime, output, interrupt: signal } = context
   const { data } = output
   const { definition, config } = world
-  await step('provision a Transit key, a policy to decrypt, a role for one account', () =>
+  const proofs = await step('provision a Transit key, and who may do what with it', () =>
     world.provision(),
   )
+  const broken = proofs.filter(isBroken)
+  if (broken.length > 0) throw new SecretManagerError('SM_INTERNAL', 'a proof of provision failed')
+  paragraph(data, `tried: ${proofs.length} things that must work, or must be refused`)
   await step('seal the sample dictionary into a Secret', () => world.seal())
   paragraph(data, `stored: ${beginning(await world.stored())}`)
 
