@@ -13,6 +13,7 @@ import { faults } from './faults.ts'
 import { json, table, unmeasured, type Figure } from './figure.ts'
 import { install } from './install.ts'
 import { installPackage, installPeers } from './package.ts'
+import { provision } from './provision.ts'
 import { rewrap } from './rewrap.ts'
 import { startRig, type Rig } from './rig.ts'
 import { removeDirectory, serverDirectory, serversPresent } from './servers.ts'
@@ -30,6 +31,7 @@ const BENCHMARKS: Readonly<
   storm: { unit: 'failed reads', goal: 0, measure: storm },
   rewrap: { unit: '× floor', goal: 0.8, measure: rewrap },
   faults: { unit: 'rows missed', goal: 0, measure: faults },
+  provision: { unit: 'ms', goal: 3000, measure: provision },
   install: { unit: 'MB', goal: 3, measure: install },
 }
 

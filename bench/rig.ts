@@ -52,7 +52,7 @@ export interface Rig {
   /** Calls Vault's API as root, past everything that is measured; path without `/v1/`. */
   readonly vault: VaultServer['api']
   /** The same of the API server, as administrator. */
-  readonly kubernetes: Pick<KubernetesServer, 'api'>
+  readonly kubernetes: Pick<KubernetesServer, 'api' | 'adminToken'>
   /** What a {@link startFaultProxy} stands in front of. */
   readonly upstreams: { readonly vault: Upstream; readonly kubernetes: Upstream }
   /** The same jobs at other addresses of the same servers, in a directory of this name. */
