@@ -6,7 +6,7 @@ import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.
 import type { FileStore } from '../rotation/manifest-file.ts'
 import type { Runtime } from '../runtime.ts'
 import { isManifestName, lookAt, manifestPaths, pathsBelow } from './manifest-files.ts'
-import { replaceFile } from './replaced-file.ts'
+import { isLeftover, replaceFile } from './replaced-file.ts'
 
 /** No manifest is so large, and all of it is held in memory. */
 const MOST_BYTES = 1 << 26
@@ -24,7 +24,7 @@ export function fileStore(runtime: Runtime): FileStore {
     },
     others: async (given) => {
       const { path, isDirectory } = await lookAt(given)
-      const found = isDirectory ? await pathsBelow(path, (name) => !isManifestName(name)) : []
+      const found = isDirectory ? await pathsBelow(path, isOther) : []
       const names = await Promise.all(found.map(nameOfOther))
       return names.filter((name) => name !== undefined)
     },
@@ -39,6 +39,11 @@ export function fileStore(runtime: Runtime): FileStore {
       }
     },
   }
+}
+
+/** What a killed writer left is nobody's input. */
+function isOther(name: string): boolean {
+  return !isManifestName(name) && !isLeftover(name)
 }
 
 async function placeOf(given: string): Promise<string> {

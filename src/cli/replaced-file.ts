@@ -38,6 +38,11 @@ export async function replaceFile(
   await told(replaced, 'look at the disk', () => syncDirectory(dirname(path)))
 }
 
+/** Whether a name is of a file that a killed process left beside the one that it was to replace. */
+export function isLeftover(name: string): boolean {
+  return /^\..+\.[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\.tmp$/.test(name)
+}
+
 const CHECK = 'check its permissions, those of its directory, and the space there'
 
 /**

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 /** The files of a person as rotation sees them: each once, and replaced only as they were read. */
 import {
   lstatSync,
@@ -96,6 +97,16 @@ describe('other files', () => {
     symlinkSync('../.env', join(directory, 'a/link'))
     const [env, readme] = [join(directory, '.env'), join(directory, 'a/b/README.md')]
     expect(await store.others(directory)).toEqual([env, readme, env])
+  })
+
+  test('P1: are not what a killed process left beside the file that it was to replace', async () => {
+    const left = `.one.yaml.${randomUUID()}.tmp`
+    writeFileSync(join(directory, 'a', left), '')
+    writeFileSync(join(directory, 'a', '.one.yaml.mine.tmp'), '')
+    const others = await store.others(join(directory, 'a'))
+    expect(others.filter((path) => path.endsWith('.tmp'))).toEqual([
+      join(directory, 'a', '.one.yaml.mine.tmp'),
+    ])
   })
 
   test('are none beside a file that is named', async () => {
