@@ -1,35 +1,4 @@
-import { createStack, KUBERNETES_ORIGIN, VAULT_ORIGIN } from '../../src/dev/stack.ts'
-import { inProcessTransport } from '../../src/dev/transport.ts'
-import { systemRuntime } from '../../src/runtime.ts'
 import { authoringContract } from './authoring.ts'
-import { wireOfHandler } from './wire.ts'
+import { embeddedWorld } from './embedded-world.ts'
 
-authoringContract('the embedded stack', () => {
-  const { vault, kubernetes, servers } = createStack()
-  const toVault = (request: Request): Promise<Response> => vault.handle(request)
-  const toKubernetes = (request: Request): Promise<Response> => kubernetes.handle(request)
-  const handlers = new Map([
-    [VAULT_ORIGIN, toVault],
-    [KUBERNETES_ORIGIN, toKubernetes],
-  ])
-  const world = systemRuntime(inProcessTransport(handlers))
-  return Promise.resolve({
-    vault: wireOfHandler(toVault, VAULT_ORIGIN),
-    kubernetes: wireOfHandler(toKubernetes, KUBERNETES_ORIGIN),
-    servers,
-    vaultUrl: VAULT_ORIGIN,
-    vaultCaPem: '',
-    kubernetesUrl: KUBERNETES_ORIGIN,
-    kubernetesCaPem: '',
-    runtime: (files, env) => ({
-      ...world,
-      env: (name) => env[name],
-      readFile: (path) => {
-        const text = files[path]
-        if (text !== undefined) return Promise.resolve(Buffer.from(text))
-        return Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
-      },
-    }),
-    close: () => Promise.resolve(),
-  })
-})
+authoringContract('the embedded stack', () => Promise.resolve(embeddedWorld()))

@@ -5,14 +5,19 @@ import { systemRuntime } from '../../src/runtime.ts'
 import type { KubevaultUnderTest } from './kubevault-fixture.ts'
 import { wireOfHandler } from './wire.ts'
 
-/** Starts both, empty. */
-export function embeddedWorld(): KubevaultUnderTest {
+/**
+ * Starts both, empty. They count what clients ask, and not what tests arrange.
+ *
+ * @param kubernetesCaPem - there is no TLS within one process; but who is asked for a CA gives this one
+ */
+export function embeddedWorld(kubernetesCaPem = ''): KubevaultUnderTest {
   const { vault, kubernetes, servers } = createStack()
   const toVault = (request: Request): Promise<Response> => vault.handle(request)
   const toKubernetes = (request: Request): Promise<Response> => kubernetes.handle(request)
+  const calls = { vault: 0, kubernetes: 0 }
   const handlers = new Map([
-    [VAULT_ORIGIN, toVault],
-    [KUBERNETES_ORIGIN, toKubernetes],
+    [VAULT_ORIGIN, (request: Request) => (calls.vault++, toVault(request))],
+    [KUBERNETES_ORIGIN, (request: Request) => (calls.kubernetes++, toKubernetes(request))],
   ])
   const world = systemRuntime(inProcessTransport(handlers))
   return {
@@ -22,7 +27,7 @@ export function embeddedWorld(): KubevaultUnderTest {
     vaultUrl: VAULT_ORIGIN,
     vaultCaPem: '',
     kubernetesUrl: KUBERNETES_ORIGIN,
-    kubernetesCaPem: '',
+    kubernetesCaPem,
     runtime: (files, env) => ({
       ...world,
       env: (name) => env[name],
@@ -32,6 +37,7 @@ export function embeddedWorld(): KubevaultUnderTest {
         return Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
       },
     }),
+    calls: () => Promise.resolve({ ...calls }),
     close: () => Promise.resolve(),
   }
 }

@@ -3,13 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
-import { createStack, KUBERNETES_ORIGIN, VAULT_ORIGIN } from '../../src/dev/stack.ts'
-import { inProcessTransport } from '../../src/dev/transport.ts'
-import { systemRuntime, TransportFailure, type Runtime } from '../../src/runtime.ts'
+import { TransportFailure, type Runtime } from '../../src/runtime.ts'
 import { given, runWith } from '../cli/authoring-world.ts'
 import { hurried } from '../cli/world.ts'
-import type { KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
-import { wireOfHandler } from '../contracts/wire.ts'
+import { embeddedWorld } from '../contracts/embedded-world.ts'
 import { crashMatrix, type Ran, type Runner } from './matrix.ts'
 import { placeOn, type Place } from './place.ts'
 import { nameOf, pointed, type Reach } from './points.ts'
@@ -22,7 +19,7 @@ const rows = [REWRAP, ROTATE, ROTATE_COMPAT, RETIRE, ADOPT, SET].flatMap((subjec
   (['cut off', 'dead'] as const).map((end) => [subject.name, end, subject] as const),
 )
 
-const world = embedded()
+const world = embeddedWorld()
 
 describe('P1, I1 to I4: a run that ends at any point, and is repeated, ends as an undisturbed one', () => {
   test.each(rows)('%s, %s', { timeout: 180_000 }, async (_name, end, subject) => {
@@ -32,33 +29,6 @@ describe('P1, I1 to I4: a run that ends at any point, and is repeated, ends as a
     expect(points).toBeGreaterThan(8)
   })
 })
-
-function embedded(): KubevaultUnderTest {
-  const { vault, kubernetes, servers } = createStack()
-  const handlers = new Map([
-    [VAULT_ORIGIN, (request: Request) => vault.handle(request)],
-    [KUBERNETES_ORIGIN, (request: Request) => kubernetes.handle(request)],
-  ])
-  return {
-    vault: wireOfHandler((request) => vault.handle(request), VAULT_ORIGIN),
-    kubernetes: wireOfHandler((request) => kubernetes.handle(request), KUBERNETES_ORIGIN),
-    servers,
-    vaultUrl: VAULT_ORIGIN,
-    vaultCaPem: '',
-    kubernetesUrl: KUBERNETES_ORIGIN,
-    kubernetesCaPem: '',
-    runtime: (files, env) => ({
-      ...systemRuntime(inProcessTransport(handlers)),
-      env: (name) => env[name],
-      readFile: (path) => {
-        const text = files[path]
-        if (text !== undefined) return Promise.resolve(Buffer.from(text))
-        return Promise.reject(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
-      },
-    }),
-    close: () => Promise.resolve(),
-  }
-}
 
 function runnerOn(place: Place, end: End): Runner {
   const files = { '/kubeconfig': place.kubeconfig, '/config.json': configOf(place) }

@@ -11,6 +11,7 @@ import { named, originalPlan, type KubevaultPlan } from '../../src/dev/plan.ts'
 import { provisionKubevault } from '../../src/dev/provision.ts'
 import type { Runtime } from '../../src/runtime.ts'
 import { run } from '../cli/world.ts'
+import { intercepted } from '../cli/authoring-world.ts'
 import { podOf, secretCfg, secretDef, unique } from '../contracts/kubevault-fixture.ts'
 import type { KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
 import { originalPresent, recryptOriginal, runOriginal, type Ended } from './python/original.ts'
@@ -410,24 +411,11 @@ function hexOf(bytes: Uint8Array | undefined): string | undefined {
 /** The same world, in which somebody else does something just before our first write of an object. */
 function beforeWrite(runtime: Runtime, path: string, act: () => Promise<void>): Runtime {
   let isDone = false
-  return {
-    ...runtime,
-    transport: (options) => {
-      const transport = runtime.transport(options)
-      return {
-        connect: (url) => transport.connect(url),
-        close: () => transport.close(),
-        send: async (request) => {
-          const isWrite = request.method === 'PATCH' && new URL(request.url).pathname.endsWith(path)
-          if (isWrite && !isDone) {
-            isDone = true
-            await act()
-          }
-          return transport.send(request)
-        },
-      }
-    },
-  }
+  return intercepted(runtime, (request) => {
+    if (isDone || !request.startsWith('PATCH ') || !request.endsWith(path)) return undefined
+    isDone = true
+    return act()
+  })
 }
 
 function table(seen: ReadonlyMap<string, ReadonlyMap<Who, Verdict>>): string {
