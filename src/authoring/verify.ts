@@ -11,6 +11,7 @@ import {
   type Scope,
 } from '../sealed/format.ts'
 import { keyVersionOf, parseRaw } from '../sealed/raw.ts'
+import { kindOf } from '../sources/place.ts'
 import type { Manifest, ManifestEntry } from './manifests.ts'
 
 /** The objects of one file. */
@@ -80,10 +81,9 @@ export function verifyManifests(files: readonly ManifestFile[], demands: Demands
 
 /** Whether an object is the one that a definition names; a namespace that one side leaves open is no difference. */
 export function isDefined(manifest: Manifest, definition: Definition): boolean {
-  const kind = definition.readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
   const { namespace = manifest.namespace } = definition
   return (
-    manifest.kind === kind &&
+    manifest.kind === kindOf(definition.readType) &&
     manifest.name === definition.secretName &&
     (manifest.namespace ?? namespace) === namespace
   )
@@ -240,8 +240,7 @@ function withoutEntry(
 }
 
 function withoutManifest({ readType, namespace, secretName }: Definition): Finding {
-  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
-  const spot = { kind, namespace, name: secretName } as const
+  const spot = { kind: kindOf(readType), namespace, name: secretName } as const
   const name = objectName({ ...spot, isManaged: false })
   const error = new SecretManagerError('SM_K8S_NOT_FOUND', `no file has a ${name}`, {
     hint: 'check the name, the kind and the namespace in the definition, and which files are given',

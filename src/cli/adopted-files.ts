@@ -11,6 +11,7 @@ import { objectName, type Finding } from '../authoring/verify.ts'
 import type { Definition } from '../config/definition.ts'
 import type { Core } from '../core.ts'
 import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
+import { kindOf } from '../sources/place.ts'
 import type { Runtime } from '../runtime.ts'
 import { lookAt, manifestPaths } from './manifest-files.ts'
 import type { Context } from './program.ts'
@@ -96,7 +97,7 @@ function refuseAbsent({ files, failures }: FoundInFiles, definition: Definition)
   const has = files.some((each) => each.raw.length + each.sealed.length + each.failures.length > 0)
   if (has || failures.length > 0) return
   const { readType, namespace, secretName: name, readKey } = definition
-  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
+  const kind = kindOf(readType)
   const object = objectName({ kind, namespace, name, isManaged: false })
   throw files.some(({ hasObject }) => hasObject)
     ? new SecretManagerError('SM_KEY_MISSING', `no file has ${readKey} of ${object}`)

@@ -4,7 +4,7 @@
  * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
  */
 import { isRecord } from '../lib/record.ts'
-import type { KubernetesObject } from './objects.ts'
+import { stringMap, type KubernetesObject } from './objects.ts'
 
 /** Who wrote which entries of an object, by one kind of request. */
 export interface Manager {
@@ -31,12 +31,12 @@ export function namespaceOf({ metadata }: HasMetadata): string {
 
 /** Gives the labels. */
 export function labelsOf({ metadata }: HasMetadata): ReadonlyMap<string, string> {
-  return textsOf(metadata['labels'])
+  return stringMap(metadata['labels'])
 }
 
 /** Gives the annotations. */
 export function annotationsOf({ metadata }: HasMetadata): ReadonlyMap<string, string> {
-  return textsOf(metadata['annotations'])
+  return stringMap(metadata['annotations'])
 }
 
 /**
@@ -65,9 +65,4 @@ function keysOf(set: unknown): string[] {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
-}
-
-function textsOf(value: unknown): ReadonlyMap<string, string> {
-  const entries = Object.entries(isRecord(value) ? value : {})
-  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }

@@ -51,7 +51,8 @@ export function readObject(
   }
 }
 
-function stringMap(value: unknown): ReadonlyMap<string, string> {
+/** The texts of an object of the API, by name; an empty one where there is none. */
+export function stringMap(value: unknown): ReadonlyMap<string, string> {
   const entries = Object.entries(isRecord(value) ? value : {})
   return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }

@@ -1,9 +1,14 @@
 /** An object of a cluster: its name, what its entries hold, and how some of them are changed. */
 import type { Definition } from '../config/definition.ts'
 import { annotationsOf } from '../kubernetes/metadata.ts'
-import type { Kind, KubernetesObject, ObjectBody } from '../kubernetes/objects.ts'
-import { isRecord } from '../lib/record.ts'
-import { storedIn, valueOf } from '../sources/place.ts'
+import {
+  stringMap,
+  type Kind,
+  type KubernetesObject,
+  type ObjectBody,
+} from '../kubernetes/objects.ts'
+import { recordIn } from '../lib/record.ts'
+import { kindOf, storedIn, valueOf } from '../sources/place.ts'
 import type { StoredEntry } from './documents.ts'
 
 /** Where an object is. */
@@ -15,8 +20,7 @@ export interface Address {
 
 /** The object that a definition names. */
 export function addressOf({ readType, namespace = '', secretName }: Definition): Address {
-  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
-  return { kind, namespace, name: secretName }
+  return { kind: kindOf(readType), namespace, name: secretName }
 }
 
 /** The way an object is named in messages. */
@@ -63,30 +67,17 @@ export function patchOf(
  */
 function appliedOf(object: KubernetesObject): Source | undefined {
   const text = annotationsOf(object).get('kubectl.kubernetes.io/last-applied-configuration')
-  const source = text === undefined ? undefined : parsed(text)
-  if (!isRecord(source)) return undefined
+  // Anybody who may write the object may have written there.
+  const source = text === undefined ? undefined : recordIn(text)
+  if (source === undefined) return undefined
   const { data, binaryData, stringData } = source
   return {
     ...object,
-    data: entriesIn(data),
-    binaryData: entriesIn(binaryData),
-    asText: entriesIn(stringData),
+    data: stringMap(data),
+    binaryData: stringMap(binaryData),
+    asText: stringMap(stringData),
   }
 }
 
 /** Of a Secret, what was written as text, too. */
 type Source = KubernetesObject & { readonly asText: ReadonlyMap<string, string> }
-
-/** Anybody who may write the object may have written there. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function entriesIn(value: unknown): ReadonlyMap<string, string> {
-  const entries = Object.entries(isRecord(value) ? value : {})
-  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
-}

@@ -1,8 +1,7 @@
 /** What a cluster lets us do with the objects of a rotation, asked before anything is changed. */
 import type { Allowance } from '../http/budget.ts'
 import { allows, mayI, rulesIn, type Action, type Rules } from '../kubernetes/access-review.ts'
-import type { KubernetesClient } from '../kubernetes/client.ts'
-import type { Kind } from '../kubernetes/objects.ts'
+import { RESOURCES, type KubernetesClient } from '../kubernetes/client.ts'
 import type { Address } from './cluster-object.ts'
 
 /** The answers of one API server, each asked for once. */
@@ -50,8 +49,6 @@ export function actionsOn(
 export function listActions(namespace: string | undefined): readonly Action[] {
   return Object.values(RESOURCES).map((resource) => ({ verb: 'list', resource, namespace }))
 }
-
-const RESOURCES: Readonly<Record<Kind, string>> = { Secret: 'secrets', ConfigMap: 'configmaps' }
 
 function say({ verb, resource, namespace, name }: Action): string {
   const what = name === undefined ? resource : `${resource} "${name}"`

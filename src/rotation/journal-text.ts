@@ -1,5 +1,5 @@
 /** What the journal of a rotation says, and how it is written down: one JSON document. */
-import { isRecord } from '../lib/record.ts'
+import { isRecord, recordIn } from '../lib/record.ts'
 import { covers } from './scope.ts'
 import type { KeyName } from './site.ts'
 import type { Stock } from './stock.ts'
@@ -63,8 +63,8 @@ function bySite(stocks: readonly Stock[]): Journal['sites'] {
 
 /** Reads a journal; `undefined` where it is none. Whoever may write ConfigMaps may have written it. */
 export function journalIn(text: string): Journal | undefined {
-  const value = parsed(text)
-  if (!isRecord(value)) return undefined
+  const value = recordIn(text)
+  if (value === undefined) return undefined
   const progress = progressIn(value)
   const retirement = value['retirement'] === undefined ? NONE : retirementIn(value['retirement'])
   const sites = sitesIn(value['sites'])
@@ -120,12 +120,4 @@ function isTexts(value: unknown): value is readonly string[] {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string'
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -18,8 +18,12 @@ export function placeOf(
   { secretName: name, readType, readKey: dataKey, transitKey }: Definition,
   namespace: string,
 ): Place {
-  const kind = readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
-  return { kind, namespace, name, dataKey, transitKey }
+  return { kind: kindOf(readType), namespace, name, dataKey, transitKey }
+}
+
+/** The kind of object that the word of a definition stands for. */
+export function kindOf(readType: Definition['readType']): Kind {
+  return readType === 'CONFIG_MAP' ? 'ConfigMap' : 'Secret'
 }
 
 /** The way a place is named in messages. */
