@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 
 import { SecretManagerError, systemCode } from '../errors.ts'
+import { textsOf } from '../lib/record.ts'
 import type { Sharing } from '../provision/init-once.ts'
 import { publicKeyIn } from '../provision/pgp.ts'
 import type { Runtime } from '../runtime.ts'
@@ -67,7 +68,7 @@ export async function initPlanOf(
 ): Promise<InitPlan> {
   const contradiction = contradictionIn(values, provisions)
   if (contradiction) throw misused(...contradiction)
-  const paths = textsIn(values['pgpKeys'])
+  const paths = textsOf(values['pgpKeys'])
   const { shares, threshold } = sharesOf(values, paths.length)
   const rootPath = values['rootPgpKey']
   const pgpKeys: string[] = []
@@ -157,10 +158,6 @@ async function publicKey(path: string, runtime: Runtime): Promise<string> {
     throw new SecretManagerError('SM_FILE_UNREADABLE', `${what} cannot be read`, { causeClass })
   })
   return publicKeyIn(bytes, what, runtime.wallClock())
-}
-
-function textsIn(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
 }
 
 function misused(message: string, hint: string): SecretManagerError {

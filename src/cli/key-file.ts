@@ -4,6 +4,7 @@ import { lstat, open, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.ts'
+import { syncDirectory } from './replaced-file.ts'
 
 /** A new file, open. */
 export interface KeyFile {
@@ -82,17 +83,6 @@ async function isAt(handle: FileHandle, path: string): Promise<boolean> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false
     throw error
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  // There a directory cannot be opened.
-  if (process.platform === 'win32') return
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } finally {
-    await directory.close()
   }
 }
 

@@ -101,8 +101,8 @@ async function contentOf(file: FileHandle): Promise<Uint8Array> {
   }
 }
 
-/** Makes the new name last where the power fails. */
-async function syncDirectory(path: string): Promise<void> {
+/** Makes new names in a directory last where the power fails. @throws the system's error */
+export async function syncDirectory(path: string): Promise<void> {
   // There a directory cannot be opened.
   if (process.platform === 'win32') return
   const directory = await open(path, 'r')

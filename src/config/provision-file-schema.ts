@@ -56,25 +56,26 @@ const RENEW = group<RenewInput>()({
   ),
 })
 
-const REVIEWER = group<ReviewerInput>()({
-  namespace: withDefault(namespace, 'kube-system'),
-  serviceAccount: withDefault(serviceAccount, 'secretmanager-reviewer'),
-  expiresIn: withDefault(duration(600_000, YEAR_MS), YEAR_MS),
-  renew: optional(RENEW),
-})
-
-const OWN_REVIEWER: OutputOf<typeof REVIEWER> = {
+const OWN_REVIEWER: ReviewerSpec = {
   namespace: 'kube-system',
   serviceAccount: 'secretmanager-reviewer',
-  expiresIn: YEAR_MS,
+  expiresInMs: YEAR_MS,
   renew: undefined,
 }
+
+const REVIEWER = group<ReviewerInput>()({
+  namespace: withDefault(namespace, OWN_REVIEWER.namespace),
+  serviceAccount: withDefault(serviceAccount, OWN_REVIEWER.serviceAccount),
+  expiresIn: withDefault(duration(600_000, YEAR_MS), OWN_REVIEWER.expiresInMs),
+  renew: optional(RENEW),
+})
 
 /** `true` stands for one with every default, `false` for none. */
 const reviewer: Rule<boolean | ReviewerInput, ReviewerSpec | undefined> = {
   read(value, path, problems) {
     if (value === false) return undefined
-    const read = value === true ? OWN_REVIEWER : REVIEWER.read(value, path, problems)
+    if (value === true) return OWN_REVIEWER
+    const read = REVIEWER.read(value, path, problems)
     if (read === WRONG) return WRONG
     const { expiresIn, ...names } = read
     return { ...names, expiresInMs: expiresIn }
@@ -147,13 +148,7 @@ const clusterRule: Rule<ClusterInput, ClusterSpec> = {
     // `false` has become undefined by now, too.
     const isLeftOut = isRecord(value) && value['reviewer'] === undefined
     const own = isLeftOut && auth === 'kubernetes' && !read.adopt
-    const { expiresIn, ...names } = OWN_REVIEWER
-    return {
-      ...read,
-      mount,
-      scan,
-      reviewer: own ? { ...names, expiresInMs: expiresIn } : read.reviewer,
-    }
+    return { ...read, mount, scan, reviewer: own ? OWN_REVIEWER : read.reviewer }
   },
 }
 

@@ -6,7 +6,7 @@ import { Missing } from './verdict.ts'
 import { fact, type World } from './world.ts'
 
 /** Whether a read asks the API server for anything. */
-export function asksCluster({ settings: { vault, kubernetes } }: World): boolean {
+export function asksCluster({ settings: { vault, kubernetes } }: Pick<World, 'settings'>): boolean {
   const { auth } = vault
   const requestsToken = 'audience' in auth && auth.jwtFile === undefined
   return kubernetes.mountedAt === undefined || requestsToken

@@ -7,6 +7,7 @@ import type { Settings } from '../config/schema.ts'
 import { SecretManagerError } from '../errors.ts'
 import { readNamedFile } from '../kubernetes/named-file.ts'
 import type { Pem, Runtime } from '../runtime.ts'
+import { asksCluster } from './cluster.ts'
 
 /** What the Job is for. */
 export interface JobPlan {
@@ -129,7 +130,7 @@ function podOf(plan: JobPlan): object {
   return {
     serviceAccountName: serviceAccount,
     // The API server is asked by it, where it is asked at all.
-    automountServiceAccountToken: asksCluster(settings),
+    automountServiceAccountToken: asksCluster(plan),
     restartPolicy: 'Never',
     securityContext: {
       runAsNonRoot: true,
@@ -157,11 +158,6 @@ function podOf(plan: JobPlan): object {
     ],
     volumes: volumes.map(({ volume }) => volume),
   }
-}
-
-function asksCluster({ vault: { auth }, kubernetes }: Settings): boolean {
-  const requestsToken = 'audience' in auth && auth.jwtFile === undefined
-  return kubernetes.mountedAt === undefined || requestsToken
 }
 
 interface Volume {

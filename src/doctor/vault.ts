@@ -1,12 +1,13 @@
 /** Vault, its settings, and how the service logs in: facts for the checks of Vault. */
 import { isSecretManagerError } from '../errors.ts'
 import { readClaims, type JwtClaims } from '../lib/jwt.ts'
+import { textOf, textsOf } from '../lib/record.ts'
 import type { JwtSettings } from '../config/settings.ts'
 import { capabilities } from '../vault/capabilities.ts'
 import { recordField, type VaultReply } from '../vault/client.ts'
 import { Keyring, type KeyFacts } from '../vault/keyring.ts'
 import type { Session } from '../vault/session.ts'
-import { Missing } from './verdict.ts'
+import { ifDenied, Missing } from './verdict.ts'
 import { fact, type World } from './world.ts'
 
 /** `sys/health`, of which every state is an answer. See https://developer.hashicorp.com/vault/api-docs/system/health */
@@ -106,6 +107,16 @@ export function jwtSettings({ settings }: World): JwtSettings {
   throw new Missing(`a login with a ServiceAccount token, and this one is by ${auth.method}`)
 }
 
+/** The command that sets these fields of a role, and leaves the others. */
+export function roleWrite(
+  { method, mount, role: name }: Pick<JwtSettings, 'mount' | 'role'> & { readonly method: string },
+  fields: string,
+): string {
+  // Without its type, a jwt role is taken for one of oidc.
+  const type = method === 'jwt' ? 'role_type=jwt ' : ''
+  return `vault write auth/${mount}/role/${name} ${type}${fields}`
+}
+
 /** What the JWT of the login says. @throws {@link Missing}, and why there is none */
 export const claims: (world: World) => Promise<JwtClaims> = fact(async (world) => {
   jwtSettings(world)
@@ -135,7 +146,7 @@ export const key: (world: World) => Promise<KeyFacts> = fact(async (world) => {
   return world
     .call((allowance) => keyring.facts(allowance, transitKey))
     .catch((error: unknown) => {
-      throw deniedAs(error, needed(world, 'read', `${mount}/keys/${transitKey}`))
+      throw ifDenied('SM_VAULT_DENIED', error, needed(world, 'read', `${mount}/keys/${transitKey}`))
     })
 })
 
@@ -148,7 +159,7 @@ export const allowed: (world: World) => Promise<ReadonlyMap<string, ReadonlySet<
     return world
       .call((allowance) => capabilities(vault, session, allowance, paths))
       .catch((error: unknown) => {
-        throw deniedAs(error, 'update on sys/capabilities-self')
+        throw ifDenied('SM_VAULT_DENIED', error, 'update on sys/capabilities-self')
       })
   },
 )
@@ -177,19 +188,12 @@ export interface TransitPaths {
   readonly backup: string
 }
 
-function deniedAs(error: unknown, needs: string): unknown {
-  const isDenied = isSecretManagerError(error) && error.code === 'SM_VAULT_DENIED'
-  return isDenied ? new Missing(needs) : error
-}
-
 /** A list of texts in an answer of Vault; empty where there is none. */
 export function textsIn(reply: VaultReply, field: string): readonly string[] {
-  const value = reply[field]
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+  return textsOf(reply[field])
 }
 
 /** A text in an answer of Vault; empty where there is none. */
 export function textIn(reply: VaultReply, field: string): string {
-  const value = reply[field]
-  return typeof value === 'string' ? value : ''
+  return textOf(reply[field])
 }

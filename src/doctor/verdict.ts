@@ -1,5 +1,5 @@
 /** What a check comes to, as data. Nothing here holds a value, a token, a JWT or a ciphertext. */
-import type { SecretManagerError } from '../errors.ts'
+import { isSecretManagerError, type ErrorCode, type SecretManagerError } from '../errors.ts'
 
 /**
  * `warning`: it works, and should be otherwise. `finding`: it does not work, or will not. `critical`: what
@@ -51,13 +51,13 @@ export function isFound({ outcome }: Verdict): boolean {
   return outcome === 'warning' || outcome === 'finding' || outcome === 'critical'
 }
 
-/** A text that somebody else chose, as one word of a command that is to be copied. */
-export function word(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
-}
-
 /**
  * Ends a check for want of something: a permission, a setting, another check. What is wanted is its
  * message, and all there is to it.
  */
 export class Missing extends Error {}
+
+/** An error as it is, or {@link Missing} where it is a refusal by this code. */
+export function ifDenied(code: ErrorCode, error: unknown, needs: string): unknown {
+  return isSecretManagerError(error) && error.code === code ? new Missing(needs) : error
+}

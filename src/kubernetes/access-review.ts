@@ -5,7 +5,7 @@
  */
 import type { Allowance } from '../http/budget.ts'
 import { badResponse } from '../http/call.ts'
-import { isRecord } from '../lib/record.ts'
+import { isRecord, textsOf } from '../lib/record.ts'
 import type { KubernetesClient } from './client.ts'
 
 /** Something to do, in RBAC's words. */
@@ -47,12 +47,55 @@ type Json = Readonly<Record<string, unknown>>
 export async function mayI(
   client: KubernetesClient,
   allowance: Allowance,
-  { verb, resource: path, group = '', namespace = '', name = '' }: Action,
+  action: Action,
 ): Promise<boolean> {
+  const spec = { resourceAttributes: attributesOf(action) }
+  return isAllowed(client, await review(client, allowance, 'SelfSubjectAccessReview', spec))
+}
+
+/** Somebody as the API server knows them. */
+export interface User {
+  readonly name: string
+  readonly groups: readonly string[]
+}
+
+/** A ServiceAccount as the API server knows it. */
+export function serviceAccountUser(namespace: string, name: string): User {
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, AUTHENTICATED]
+  return { name: `system:serviceaccount:${namespace}:${name}`, groups }
+}
+
+/** Group of everybody who has logged in. */
+export const AUTHENTICATED = 'system:authenticated'
+
+/**
+ * Asks whether somebody else may do something (SubjectAccessReview).
+ *
+ * @throws {@link SecretManagerError} SM_K8S_DENIED where that may not be asked, SM_K8S_*
+ * @see https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/subject-access-review-v1/
+ */
+export async function mayUser(
+  client: KubernetesClient,
+  allowance: Allowance,
+  { name: user, groups }: User,
+  action: Action,
+): Promise<boolean> {
+  const spec = { user, groups, resourceAttributes: attributesOf(action) }
+  return isAllowed(client, await review(client, allowance, 'SubjectAccessReview', spec))
+}
+
+function attributesOf({
+  verb,
+  resource: path,
+  group = '',
+  namespace = '',
+  name = '',
+}: Action): Json {
   const [resource = '', subresource = ''] = path.split('/')
-  const resourceAttributes = { verb, group, resource, subresource, namespace, name }
-  const kind = 'SelfSubjectAccessReview'
-  const { allowed } = await review(client, allowance, kind, { resourceAttributes })
+  return { verb, group, resource, subresource, namespace, name }
+}
+
+function isAllowed(client: KubernetesClient, { allowed }: Json): boolean {
   if (typeof allowed === 'boolean') return allowed
   throw unknown(client, 'allowed')
 }
@@ -107,7 +150,8 @@ function unknown({ access }: KubernetesClient, field: string): Error {
   return badResponse(backend, 201, `is a review without ${field}`)
 }
 
-function ruleOf({ verbs, apiGroups, resources, resourceNames }: Json): Rule {
+/** Reads a rule, as reviews and Roles have it. */
+export function ruleOf({ verbs, apiGroups, resources, resourceNames }: Json): Rule {
   return {
     verbs: textsOf(verbs),
     groups: textsOf(apiGroups),
@@ -116,12 +160,8 @@ function ruleOf({ verbs, apiGroups, resources, resourceNames }: Json): Rule {
   }
 }
 
-function textsOf(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
-}
-
-/** As the RBAC authorizer matches. */
-function covers(rule: Rule, { verb, resource, group = '', name = '' }: Action): boolean {
+/** Whether a rule allows an action, as the RBAC authorizer matches. */
+export function covers(rule: Rule, { verb, resource, group = '', name = '' }: Action): boolean {
   const isNamed = rule.names.length === 0 || rule.names.includes(name)
   return isNamed && has(rule.verbs, verb) && has(rule.groups, group) && hasResource(rule, resource)
 }

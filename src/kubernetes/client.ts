@@ -17,9 +17,12 @@ import { readObject, type Kind, type KubernetesObject, type ObjectBody } from '.
 export interface TokenRequestSpec {
   readonly namespace: string
   readonly serviceAccount: string
-  readonly audience: string
+  /** Absent: the API server itself. */
+  readonly audience?: string | undefined
   /** Ties the token to a pod: it dies with it. */
-  readonly pod: { readonly name: string; readonly uid: string } | undefined
+  readonly pod?: { readonly name: string; readonly uid: string } | undefined
+  /** What is asked for, from 600 on; absent: 600. */
+  readonly seconds?: number | undefined
 }
 
 /** A requested token; the API server decides how long it lives, so only its answer counts. */
@@ -114,13 +117,13 @@ export class KubernetesClient {
   }
 
   /**
-   * Requests a ServiceAccount token for 600 s.
+   * Requests a ServiceAccount token.
    *
    * @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_NOT_FOUND, SM_K8S_*
    * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
    */
   async requestToken(allowance: Allowance, spec: TokenRequestSpec): Promise<RequestedToken> {
-    const { namespace, serviceAccount: name, audience, pod } = spec
+    const { namespace, serviceAccount: name, audience, pod, seconds = TOKEN_SECONDS } = spec
     const path = `${pathOf('serviceaccounts', namespace, name)}/token`
     const operation = {
       verb: 'create',
@@ -132,8 +135,8 @@ export class KubernetesClient {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
       spec: {
-        audiences: [audience],
-        expirationSeconds: TOKEN_SECONDS,
+        ...(audience !== undefined && { audiences: [audience] }),
+        expirationSeconds: seconds,
         ...(pod && {
           boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid },
         }),

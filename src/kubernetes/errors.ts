@@ -2,6 +2,7 @@
 import { SecretManagerError, type ErrorCode } from '../errors.ts'
 import { waitAskedFor, type Answer, type Backend } from '../http/call.ts'
 import { readClaims } from '../lib/jwt.ts'
+import { isDnsLabel, isDnsSubdomain } from '../lib/names.ts'
 import type { ClusterAccess } from './config.ts'
 
 /** What was asked, in RBAC's words. */
@@ -112,10 +113,11 @@ function byName({ verb, resource, name }: Operation): string {
   return isNameless ? '' : ` --resource-name=${name}`
 }
 
+/** A token may say anything of itself: only names go into a command. */
 function subjectOf(token: string | undefined): string {
-  const claims = token === undefined ? undefined : readClaims(token)
-  return claims?.namespace !== undefined && claims.serviceAccount !== undefined
-    ? `--serviceaccount=${claims.namespace}:${claims.serviceAccount}`
+  const { namespace = '', serviceAccount = '' } = (token && readClaims(token)) || {}
+  return isDnsLabel(namespace) && isDnsSubdomain(serviceAccount)
+    ? `--serviceaccount=${namespace}:${serviceAccount}`
     : '--serviceaccount=NAMESPACE:NAME'
 }
 

@@ -12,10 +12,14 @@ import { pathOf, RESOURCES, type KubernetesClient } from './client.ts'
 import { readObject, type Kind, type KubernetesObject } from './objects.ts'
 
 /** What to list, and how much of it at once. */
-export interface ListRequest {
+export interface ListRequest extends PageRequest {
   readonly kind: Kind
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined
+}
+
+/** Which part of a list. */
+export interface PageRequest {
   /** Most objects of one page. */
   readonly limit: number
   /** `continue` of the page before. */
@@ -26,8 +30,8 @@ export interface ListRequest {
 }
 
 /** Some objects of a list, in the order of namespace and name. */
-export interface ObjectPage {
-  readonly items: readonly KubernetesObject[]
+export interface Page<Item> {
+  readonly items: readonly Item[]
   /** What to ask the next page with; absent on the last one. */
   readonly continue: string | undefined
   /** How many objects are on later pages; only where the server counts them. */
@@ -41,6 +45,9 @@ export interface ObjectPage {
   readonly isConsistent: boolean
 }
 
+/** A page of Secrets or ConfigMaps. */
+export type ObjectPage = Page<KubernetesObject>
+
 /**
  * Lists one page. What it shows is the state when the first page was asked for: an object may have
  * changed since, and a change by its version meets a conflict then.
@@ -52,14 +59,40 @@ export async function listPage(
   allowance: Allowance,
   request: ListRequest,
 ): Promise<ObjectPage> {
+  const { kind, namespace } = request
+  const resource = RESOURCES[kind]
+  const path = namespace === undefined ? `/api/v1/${resource}` : pathOf(resource, namespace)
+  return pageOf(client, allowance, { path, resource, namespace, read: readObject }, request)
+}
+
+/** A list of the API, and how one of its objects is read. */
+export interface Collection<Item> {
+  /** Without a query. */
+  readonly path: string
+  /** With its group, as refusals name it. */
+  readonly resource: string
+  readonly namespace?: string | undefined
+  readonly read: (
+    backend: Pick<Backend, 'name' | 'url'>,
+    answer: Pick<Answer, 'status' | 'json'>,
+  ) => Item
+}
+
+/** Lists one page of any collection. @throws as {@link listPage} */
+export async function pageOf<Item>(
+  client: KubernetesClient,
+  allowance: Allowance,
+  collection: Collection<Item>,
+  request: PageRequest,
+): Promise<Page<Item>> {
   const backend = { name: 'kubernetes', url: client.access.server } as const
-  const first = await ask(client, allowance, request)
-  if (first.status !== 410) return readPage(backend, first, true)
+  const first = await ask(client, allowance, collection, request)
+  if (first.status !== 410) return readPage(backend, first, collection, true)
   const token = metadataOf(first)['continue']
   if (typeof token !== 'string' || token === '') throw expired(backend)
-  const second = await ask(client, allowance, { ...request, continue: token })
+  const second = await ask(client, allowance, collection, { ...request, continue: token })
   if (second.status === 410) throw expired(backend)
-  return readPage(backend, second, false)
+  return readPage(backend, second, collection, false)
 }
 
 /**
@@ -90,17 +123,19 @@ export function isTooLarge(error: unknown): boolean {
 function ask(
   client: KubernetesClient,
   allowance: Allowance,
-  request: ListRequest,
+  {
+    path: collection,
+    resource,
+    namespace,
+  }: Pick<Collection<unknown>, 'path' | 'resource' | 'namespace'>,
+  request: PageRequest,
 ): Promise<Answer> {
-  const { kind, namespace } = request
-  const resource = RESOURCES[kind]
-  const collection = namespace === undefined ? `/api/v1/${resource}` : pathOf(resource, namespace)
   const operation = { verb: 'list', resource, namespace } as const
   const path = `${collection}?${queryOf(request)}`
   return client.request(allowance, operation, { method: 'GET', path, headers: {} })
 }
 
-function queryOf({ limit, continue: token, fieldSelector, labelSelector }: ListRequest): string {
+function queryOf({ limit, continue: token, fieldSelector, labelSelector }: PageRequest): string {
   const query = { limit: String(limit), continue: token, fieldSelector, labelSelector }
   const given = Object.entries(query).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
@@ -108,18 +143,19 @@ function queryOf({ limit, continue: token, fieldSelector, labelSelector }: ListR
   return new URLSearchParams(given).toString()
 }
 
-function readPage(
+function readPage<Item>(
   backend: Pick<Backend, 'name' | 'url'>,
   answer: Answer,
+  { read }: Pick<Collection<Item>, 'read'>,
   isConsistent: boolean,
-): ObjectPage {
+): Page<Item> {
   const { status, json } = answer
   const items: unknown = isRecord(json) ? json['items'] : undefined
   const { resourceVersion, continue: token, remainingItemCount } = metadataOf(answer)
   if (!Array.isArray(items) || typeof resourceVersion !== 'string')
     throw badResponse(backend, status, 'is not a list of the API')
   return {
-    items: items.map((item: unknown) => readObject(backend, { status, json: item })),
+    items: items.map((item: unknown) => read(backend, { status, json: item })),
     continue: typeof token === 'string' && token !== '' ? token : undefined,
     remaining: typeof remainingItemCount === 'number' ? remainingItemCount : undefined,
     resourceVersion,

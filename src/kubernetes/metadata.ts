@@ -3,7 +3,7 @@
  *
  * @see https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
  */
-import { isRecord } from '../lib/record.ts'
+import { isRecord, textOf } from '../lib/record.ts'
 import { stringMap, type KubernetesObject } from './objects.ts'
 
 /** Who wrote which entries of an object, by one kind of request. */
@@ -61,8 +61,4 @@ const KEYED = ['f:data', 'f:binaryData', 'f:stringData'] as const
 function keysOf(set: unknown): string[] {
   const members = Object.keys(isRecord(set) ? set : {})
   return members.filter((member) => member.startsWith('f:')).map((member) => member.slice(2))
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
 }

@@ -12,3 +12,13 @@ export function recordIn(text: string): Readonly<Record<string, unknown>> | unde
     return undefined
   }
 }
+
+/** A text; empty where it is none. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** The texts of a list; none where it is no list. */
+export function textsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}

@@ -3,6 +3,7 @@
  * what is done by then is safe, and the next run does the rest.
  */
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { textsOf } from '../lib/record.ts'
 import type {
   Change,
   KubernetesWrite,
@@ -11,7 +12,7 @@ import type {
   Verdict,
   Write,
 } from './change.ts'
-import { isSame, textsOf } from './compare.ts'
+import { isSame } from './compare.ts'
 import { diffDestroy } from './diff-destroy.ts'
 import { diff, risksOf, type Actual } from './diff.ts'
 import { diffCluster } from './diff-kubernetes.ts'
@@ -200,7 +201,7 @@ export async function renewReviewer(servers: Servers, write: ReviewerWrite): Pro
   const { namespace, serviceAccount, expiresInMs } = reviewer
   const from = servers.runtime.wallClock()
   const seconds = Math.round(expiresInMs / 1000)
-  const { jwt, until } = await servers
+  const { jwt, expiresAt: until } = await servers
     .cluster(cluster)
     .token({ namespace, serviceAccount, seconds })
   const post = (path: string, body: Readonly<Record<string, unknown>>): Promise<void> =>

@@ -3,31 +3,15 @@ import type { Core } from '../core.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import type { CallRequest } from '../http/call.ts'
-import type { Action } from '../kubernetes/access-review.ts'
+import { mayUser, serviceAccountUser, type Action } from '../kubernetes/access-review.ts'
 import type { ClusterAccess } from '../kubernetes/access.ts'
-import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { KubernetesClient, RequestedToken, TokenRequestSpec } from '../kubernetes/client.ts'
 import type { Operation } from '../kubernetes/errors.ts'
 import { isDnsLabel, isDnsSubdomain } from '../lib/names.ts'
 import { isRecord } from '../lib/record.ts'
 import { ClusterRights } from '../rotation/cluster-rights.ts'
 import type { Fields } from './plan.ts'
 import type { Manifest, ObjectKind } from './rbac.ts'
-
-/** A token of a ServiceAccount; its life is what the API server granted. */
-export interface IssuedToken {
-  readonly jwt: string
-  /** Unix milliseconds. */
-  readonly until: number
-}
-
-/** Which token is asked for. */
-export interface TokenWanted {
-  readonly namespace: string
-  readonly serviceAccount: string
-  /** Absent: the API server itself. */
-  readonly audience?: string | undefined
-  readonly seconds: number
-}
 
 /** Requests to one cluster, each a call of its own. */
 export class ClusterCalls {
@@ -93,23 +77,9 @@ export class ClusterCalls {
     return this.#send({ verb: 'get', resource: path }, { method: 'GET', path, headers })
   }
 
-  /**
-   * Requests a token.
-   *
-   * @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_NOT_FOUND, SM_K8S_*
-   * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
-   */
-  async token({ namespace, serviceAccount, audience, seconds }: TokenWanted): Promise<IssuedToken> {
-    const { path } = at('ServiceAccount', serviceAccount, namespace)
-    const resource = 'serviceaccounts/token'
-    const operation = { verb: 'create', resource, namespace, name: serviceAccount } as const
-    const spec = {
-      expirationSeconds: seconds,
-      ...(audience === undefined ? {} : { audiences: [audience] }),
-    }
-    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec }
-    const request = { method: 'POST', path: `${path}/token`, headers: {}, body } as const
-    return issued(await this.#send(operation, request))
+  /** Requests a token. @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_NOT_FOUND, SM_K8S_* */
+  token(wanted: TokenRequestSpec): Promise<RequestedToken> {
+    return this.#run((client, allowance) => client.requestToken(allowance, wanted))
   }
 
   /** What is needed and not granted, each in words. @throws {@link SecretManagerError} SM_K8S_* */
@@ -121,26 +91,11 @@ export class ClusterCalls {
    * Asks whether a ServiceAccount may list the Secrets of its namespace.
    *
    * @throws {@link SecretManagerError} SM_K8S_DENIED where we may not ask, SM_K8S_*
-   * @see https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/subject-access-review-v1/
    */
-  async mayList(namespace: string, serviceAccount: string): Promise<boolean> {
-    const group = 'authorization.k8s.io'
-    const resource = 'subjectaccessreviews'
-    const spec = {
-      user: `system:serviceaccount:${namespace}:${serviceAccount}`,
-      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, AUTHENTICATED],
-      resourceAttributes: { verb: 'list', resource: 'secrets', namespace },
-    }
-    const { status } = await this.#send(
-      { verb: 'create', resource: `${resource}.${group}` },
-      {
-        method: 'POST',
-        path: `/apis/${group}/v1/${resource}`,
-        headers: {},
-        body: { apiVersion: `${group}/v1`, kind: 'SubjectAccessReview', spec },
-      },
-    )
-    return isRecord(status) && status['allowed'] === true
+  mayList(namespace: string, serviceAccount: string): Promise<boolean> {
+    const who = serviceAccountUser(namespace, serviceAccount)
+    const action = { verb: 'list', resource: 'secrets', namespace }
+    return this.#run((client, allowance) => mayUser(client, allowance, who, action))
   }
 
   #send(operation: Operation, request: CallRequest): Promise<Fields> {
@@ -156,8 +111,6 @@ export class ClusterCalls {
     )
   }
 }
-
-const AUTHENTICATED = 'system:authenticated'
 
 const RBAC = 'rbac.authorization.k8s.io'
 
@@ -206,14 +159,4 @@ function at(kind: ObjectKind, name: string, namespace?: string): Address {
 
 function badName(what: string): SecretManagerError {
   return new SecretManagerError('SM_CONFIG_INVALID', `the ${what} is not one of Kubernetes`)
-}
-
-function issued(answer: Fields): IssuedToken {
-  const { token: jwt, expirationTimestamp } = isRecord(answer['status']) ? answer['status'] : {}
-  const until = typeof expirationTimestamp === 'string' ? Date.parse(expirationTimestamp) : NaN
-  if (typeof jwt === 'string' && jwt !== '' && !Number.isNaN(until)) return { jwt, until }
-  throw new SecretManagerError(
-    'SM_K8S_BAD_RESPONSE',
-    'the answer to a TokenRequest has no status.token with an expirationTimestamp',
-  )
 }

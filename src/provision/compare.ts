@@ -1,4 +1,5 @@
 /** Compares settings as servers give them with settings as we want them. */
+import { textOf } from '../lib/record.ts'
 import type { FieldChange } from './change.ts'
 import type { Fields } from './plan.ts'
 
@@ -22,16 +23,6 @@ export function isSame(wanted: unknown, actual: unknown): boolean {
   if (typeof wanted === 'string') return trimmed(wanted) === trimmed(textOf(actual))
   if (typeof wanted === 'boolean') return wanted === (actual ?? false)
   return JSON.stringify(wanted) === JSON.stringify(actual)
-}
-
-/** The texts of a list; none where it is no list. */
-export function textsOf(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
-}
-
-/** A text; empty where it is none. */
-export function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,7 +1,7 @@
 /** Compares auth mounts and their configuration. */
-import { isRecord } from '../lib/record.ts'
+import { isRecord, textOf, textsOf } from '../lib/record.ts'
 import { changed, joined, verdict, type FieldChange, type Verdict, type Write } from './change.ts'
-import { differing, textOf, textsOf } from './compare.ts'
+import { differing } from './compare.ts'
 import type { VaultActual } from './diff-vault.ts'
 import type { ConfigItem, Fields, MethodItem } from './plan.ts'
 import { isDue, readRecord, withRecord, type MountRecord, type ReviewerTerm } from './record.ts'

@@ -1,4 +1,5 @@
 /** What is to be taken away again: what provision made, and nothing that somebody else did. */
+import { textOf, textsOf } from '../lib/record.ts'
 import {
   changed,
   joined,
@@ -8,7 +9,6 @@ import {
   type Verdict,
   type VaultWrite,
 } from './change.ts'
-import { textOf, textsOf } from './compare.ts'
 import { diffMethod } from './diff-auth.ts'
 import { isOurs, type ClusterActual } from './diff-kubernetes.ts'
 import type { Actual } from './diff.ts'

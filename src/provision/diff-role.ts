@@ -1,6 +1,7 @@
 /** Compares the roles of auth mounts. */
-import { changed, verdict, type Note, type Verdict } from './change.ts'
-import { differing, textOf, textsOf } from './compare.ts'
+import { textOf, textsOf } from '../lib/record.ts'
+import { changed, verdict, type Note, type VaultWrite, type Verdict } from './change.ts'
+import { differing } from './compare.ts'
 import { bindingOf, roleFields } from './fields.ts'
 import type { Fields, RoleItem } from './plan.ts'
 
@@ -29,10 +30,7 @@ function nameOf({ mount, name }: RoleItem): string {
   return `role ${mount}/${name}`
 }
 
-function writeOf(
-  { mount, name }: RoleItem,
-  body: Fields,
-): Verdict['changes'][number]['writes'][number] {
+function writeOf({ mount, name }: RoleItem, body: Fields): VaultWrite {
   return { target: 'vault', method: 'POST', path: `auth/${mount}/role/${name}`, body }
 }
 

@@ -1,7 +1,7 @@
 /** Compares what Vault holds with what it should: a pure function that touches nothing. */
-import { isRecord } from '../lib/record.ts'
-import { changed, verdict, type Verdict } from './change.ts'
-import { differing, isSame, textOf } from './compare.ts'
+import { isRecord, textOf } from '../lib/record.ts'
+import { changed, verdict, type Note, type Verdict } from './change.ts'
+import { differing, isSame } from './compare.ts'
 import { diffConfig, diffMethod } from './diff-auth.ts'
 import { diffRole } from './diff-role.ts'
 import { POLICY_MARK } from './names.ts'
@@ -123,7 +123,7 @@ function diffKey(item: KeyItem, there: Fields | undefined): Verdict {
 }
 
 /** What a key was made with stays so for ever: it can only be said. */
-function keyNotes(about: string, there: Fields): Verdict['notes'] {
+function keyNotes(about: string, there: Fields): readonly Note[] {
   const type = textOf(there['type'])
   return [
     ...(there['derived'] === true ? [] : [note(about, NOT_DERIVED, true)]),
@@ -179,7 +179,7 @@ function joinedKeep(what: string, says: string): Verdict {
   return { ...changed('vault', what, 'keep'), notes: [note(what, says, false)] }
 }
 
-function note(about: string, says: string, isRisk: boolean): Verdict['notes'][number] {
+function note(about: string, says: string, isRisk: boolean): Note {
   return { about, says, isRisk }
 }
 

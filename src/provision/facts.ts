@@ -3,10 +3,9 @@ import { createPublicKey } from 'node:crypto'
 import type { ClusterSpec } from '../config/provision-file.ts'
 import { isSecretManagerError, SecretManagerError, systemCode, withFacts } from '../errors.ts'
 import type { ClusterAccess } from '../kubernetes/access.ts'
-import { isRecord } from '../lib/record.ts'
+import { isRecord, textOf } from '../lib/record.ts'
 import type { Pem, Runtime } from '../runtime.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import { textOf } from './compare.ts'
 import type { ClusterFacts, Fields } from './plan.ts'
 
 /**

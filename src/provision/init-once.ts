@@ -1,6 +1,7 @@
 /** The one request that cannot be repeated: `sys/init`, and what is true after it failed. */
 import { closeCore, createCore, type Core } from '../core.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { textOf, textsOf } from '../lib/record.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Refusal, VaultReply } from '../vault/client.ts'
 import { initialised, isShamir, sealState, type SealState } from './init.ts'
@@ -90,7 +91,7 @@ function sendInit(core: Core, body: object): Promise<VaultReply> {
 function keysIn(reply: VaultReply, state: SealState, sharing: Sharing): InitKeys {
   const { shares, threshold } = sharing
   const lists = ['keys', 'keys_base64', 'recovery_keys', 'recovery_keys_base64'] as const
-  const [hex, b64, recoveryHex, recoveryB64] = lists.map((name) => textsIn(reply[name]))
+  const [hex, b64, recoveryHex, recoveryB64] = lists.map((name) => textsOf(reply[name]))
   const { root_token: token } = reply
   const all = [hex, b64, recoveryHex, recoveryB64].flatMap((list) => list ?? [])
   if (all.length === 0 && typeof token !== 'string') {
@@ -108,15 +109,11 @@ function keysIn(reply: VaultReply, state: SealState, sharing: Sharing): InitKeys
     recovery_keys_hex: recoveryHex ?? [],
     recovery_keys_shares: recovery.shares,
     recovery_keys_threshold: recovery.threshold,
-    root_token: typeof token === 'string' ? token : '',
+    root_token: textOf(token),
   }
 }
 
 const NONE = { shares: 0, threshold: 0 }
-
-function textsIn(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : []
-}
 
 /** What a failed `sys/init` left behind is for Vault to say: also a refusal may come after the point of no return. */
 async function fateOf(

@@ -25,7 +25,12 @@ export function rbacName({ name }: Pick<AppSpec, 'name'>, job: Job): string {
 
 /** ClusterRole and ClusterRoleBinding of who reviews tokens for Vault. */
 export function reviewerName(mount: string): string {
-  return `secretmanager-reviewer-${mount.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')}`
+  return `secretmanager-reviewer-${plainMount(mount)}`
+}
+
+/** A mount as a part of names of Kubernetes. */
+export function plainMount(mount: string): string {
+  return mount.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')
 }
 
 /** The Transit keys of an app: its own, and those that its documents name besides. */

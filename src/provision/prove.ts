@@ -5,10 +5,9 @@
 import type { AppSpec, ClusterSpec } from '../config/provision-file.ts'
 import { isSecretManagerError } from '../errors.ts'
 import { inParallel } from '../lib/in-parallel.ts'
-import { isRecord } from '../lib/record.ts'
+import { isRecord, textOf } from '../lib/record.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import { textOf } from './compare.ts'
-import type { Job } from './names.ts'
+import { JOBS, type Job } from './names.ts'
 import { attemptsOf, strangersOf, type Attempted } from './attempts.ts'
 import type { Servers } from './servers.ts'
 
@@ -62,7 +61,7 @@ export function isBroken(proof: Proof): boolean {
 }
 
 async function proveOne(trial: Trial): Promise<readonly Proof[]> {
-  const jobs = (['reader', 'writer', 'rotator'] as const).filter((job) => trial.app[job])
+  const jobs = JOBS.filter((job) => trial.app[job])
   const [lists, strangers, ...tried] = await Promise.all([
     proveRbac(trial),
     proveStrangers(trial),

@@ -1,9 +1,9 @@
 /** Renews the reviewer's token of the cluster that this runs in, by the few rights of the renewer. */
 import type { ClusterSpec, ReviewerSpec } from '../config/provision-file.ts'
 import { SecretManagerError } from '../errors.ts'
+import { textOf } from '../lib/record.ts'
 import { renewReviewer } from './apply.ts'
 import { changed, joined, verdict, type ReviewerWrite, type Verdict } from './change.ts'
-import { textOf } from './compare.ts'
 import { mountsOf } from './diff-vault.ts'
 import { uidOf } from './facts.ts'
 import type { Fields } from './plan.ts'

@@ -1,6 +1,6 @@
 /** Who renews the reviewer's token in the cluster: a CronJob with a role that can do this and nothing else. */
 import type { ClusterSpec, RenewSpec, ReviewerSpec } from '../config/provision-file.ts'
-import { LABELS, POLICY_MARK } from './names.ts'
+import { LABELS, plainMount, POLICY_MARK } from './names.ts'
 import type { Fields, PolicyItem, RoleItem } from './plan.ts'
 
 /** Longer, and a CronJob could not name its Jobs. */
@@ -8,8 +8,7 @@ const LONGEST = 52
 
 /** Name of all that renewing one mount consists of: ServiceAccount, role, policy, Role, CronJob and ConfigMap. */
 export function renewerName(mount: string): string {
-  const plain = mount.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-')
-  return `secretmanager-renewer-${plain}`.slice(0, LONGEST).replace(/-+$/, '')
+  return `secretmanager-renewer-${plainMount(mount)}`.slice(0, LONGEST).replace(/-+$/, '')
 }
 
 /** A reviewer that is renewed in the cluster. */

@@ -159,6 +159,14 @@ describe('K3: the API server refuses the credential', () => {
     expect(kubernetes.to(OBJECT)).toHaveLength(1)
   })
 
+  test('K3: a token of no name that can be puts nothing into the commands', async () => {
+    const { read, files } = await apiWorld({ [OBJECT]: status(403) })
+    const sub = 'system:serviceaccount:prod:$(reboot)'
+    files['/run/kube-token'] = jwtOf({ sub, 'kubernetes.io': {} })
+    const { hint } = await rejection(read())
+    expect(hint).toMatch(/ --serviceaccount=NAMESPACE:NAME$/)
+  })
+
   test('K3: 403 for a token names the subresource', async () => {
     const { read } = await apiWorld({ [TOKEN_REQUEST]: status(403) })
     const error = await rejection(read())

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 
-import { allows, mayI, rulesIn } from '../../src/kubernetes/access-review.ts'
+import {
+  allows,
+  mayI,
+  mayUser,
+  rulesIn,
+  serviceAccountUser,
+} from '../../src/kubernetes/access-review.ts'
 import { clientOn } from './client-on.ts'
 
 describe('an access review', () => {
@@ -44,6 +50,30 @@ describe('an access review', () => {
       code: 'SM_K8S_BAD_RESPONSE',
       message: `the answer of kubernetes at https://10.96.0.1:443 (201) is a review without ${field}`,
     })
+  })
+
+  test('of a ServiceAccount names it and its groups', async () => {
+    const json = { status: { allowed: false } }
+    const { client, budget, sent } = clientOn(() => ({ status: 201, json }))
+    const action = { verb: 'list', resource: 'secrets', namespace: 'prod' }
+    const user = serviceAccountUser('prod', 'web')
+    expect(await mayUser(client, budget.begin(), user, action)).toBe(false)
+    expect(sent[0]?.url).toMatch(/\/v1\/subjectaccessreviews$/)
+    expect(JSON.parse(sent[0]?.body ?? '')).toMatchObject({
+      kind: 'SubjectAccessReview',
+      spec: {
+        user: 'system:serviceaccount:prod:web',
+        groups: ['system:serviceaccounts', 'system:serviceaccounts:prod', 'system:authenticated'],
+        resourceAttributes: { verb: 'list', group: '', resource: 'secrets', namespace: 'prod' },
+      },
+    })
+  })
+
+  test('of somebody else without a verdict is no refusal', async () => {
+    const { client, budget } = clientOn(() => ({ status: 201, json: { status: {} } }))
+    const action = { verb: 'list', resource: 'secrets' }
+    const asked = mayUser(client, budget.begin(), serviceAccountUser('prod', 'web'), action)
+    await expect(asked).rejects.toMatchObject({ code: 'SM_K8S_BAD_RESPONSE' })
   })
 
   test('that is refused says so', async () => {

@@ -6,6 +6,7 @@ import { Option, type Command } from 'commander'
 import { readVaultUrl } from '../../config/url.ts'
 import { SecretManagerError, systemCode } from '../../errors.ts'
 import { isDnsLabel } from '../../lib/names.ts'
+import { word } from '../../lib/shell-word.ts'
 import type { StarterAnswers } from '../../provision/starter.ts'
 import { processInput, type Input } from '../input.ts'
 import type { Context } from '../program.ts'
@@ -124,7 +125,7 @@ function nextSteps({ app }: StarterAnswers, directory: string): readonly string[
     'secretmanager.yaml',
     `${app}.yaml`,
     'provision.yaml',
-  ].map((name) => join(directory, name))
+  ].map((name) => word(join(directory, name)))
   return [
     'next, with VAULT_TOKEN and a kubeconfig of somebody who may set up Vault and the cluster:',
     `  secretmanager provision ${provision} --config ${config} --dry-run`,

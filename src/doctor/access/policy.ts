@@ -4,7 +4,7 @@
  *
  * @see https://developer.hashicorp.com/vault/docs/concepts/policies
  */
-import { isRecord } from '../../lib/record.ts'
+import { isRecord, textsOf } from '../../lib/record.ts'
 
 /** One `path` block. */
 export interface PathRule {
@@ -44,10 +44,6 @@ function rulesOfJson(text: string): readonly PathRule[] | undefined {
   } catch {
     return undefined
   }
-}
-
-function textsOf(value: unknown): readonly string[] {
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
 
 /** From before there were capabilities. */

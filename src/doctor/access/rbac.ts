@@ -1,5 +1,7 @@
 /** Who may become a ServiceAccount: by its tokens, or by pods that run as it. */
 import { isSecretManagerError } from '../../errors.ts'
+import { covers, ruleOf, type Action, type Rule } from '../../kubernetes/access-review.ts'
+import { pageOf } from '../../kubernetes/list.ts'
 import { isDnsLabel, isDnsSubdomain } from '../../lib/names.ts'
 import { isRecord } from '../../lib/record.ts'
 import { cluster } from '../cluster.ts'
@@ -18,13 +20,7 @@ export interface AccountAccess {
 
 type Json = Readonly<Record<string, unknown>>
 
-interface Use {
-  readonly verb: string
-  readonly group: string
-  readonly resource: string
-}
-
-const TOKENS: readonly Use[] = [
+const TOKENS: readonly Action[] = [
   { verb: 'create', group: '', resource: 'serviceaccounts/token' },
   { verb: 'impersonate', group: '', resource: 'serviceaccounts' },
   // One of type kubernetes.io/service-account-token is given a token by the cluster.
@@ -32,7 +28,7 @@ const TOKENS: readonly Use[] = [
 ]
 
 /** What makes pods has their rights, and so has who enters one. */
-const PODS: readonly Use[] = [
+const PODS: readonly Action[] = [
   { verb: 'create', group: '', resource: 'pods' },
   { verb: 'create', group: '', resource: 'pods/exec' },
   { verb: 'create', group: '', resource: 'pods/ephemeralcontainers' },
@@ -51,7 +47,10 @@ export async function whoMayBe(
   const exact = accounts.filter(isAccount)
   const found: AccountAccess[] = []
   try {
-    for (const account of exact) found.push(await accessTo(world, account))
+    for (const [namespace, own] of byNamespace(exact)) {
+      const bindings = await bindingsIn(world, namespace)
+      found.push(...own.map((account) => accessTo(account, bindings)))
+    }
   } catch (error) {
     if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
     const what = 'list on roles, rolebindings, clusterroles and clusterrolebindings'
@@ -70,21 +69,30 @@ function isAccount(account: string): boolean {
   return more.length === 0 && isDnsLabel(namespace) && isDnsSubdomain(name)
 }
 
-async function accessTo(world: World, account: string): Promise<AccountAccess> {
-  const [namespace = '', name = ''] = account.split('/')
-  const bindings = await bindingsIn(world, namespace)
-  const who = (uses: readonly Use[], object: string): readonly string[] => {
+function accessTo(account: string, bindings: readonly Binding[]): AccountAccess {
+  const [, name = ''] = account.split('/')
+  const who = (actions: readonly Action[], object: string): readonly string[] => {
     const granting = bindings.filter(({ rules }) =>
-      uses.some((use) => rules.some((rule) => covers(rule, use, object))),
+      actions.some((action) => rules.some((rule) => covers(rule, { ...action, name: object }))),
     )
     return [...new Set(granting.flatMap(({ subjects }) => subjects))].toSorted()
   }
   return { account, tokens: who(TOKENS, name), pods: who(PODS, '') }
 }
 
+/** In their order: each namespace is read once. */
+function byNamespace(accounts: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const groups = new Map<string, string[]>()
+  for (const account of accounts) {
+    const [namespace = ''] = account.split('/')
+    groups.set(namespace, [...(groups.get(namespace) ?? []), account])
+  }
+  return groups
+}
+
 interface Binding {
   readonly subjects: readonly string[]
-  readonly rules: readonly Json[]
+  readonly rules: readonly Rule[]
 }
 
 /** What applies in a namespace: its own bindings, and those of the cluster. */
@@ -101,17 +109,17 @@ async function bindingsIn(world: World, namespace: string): Promise<readonly Bin
 }
 
 const clusterWide: (world: World) => Promise<{
-  readonly clusterRoles: ReadonlyMap<string, readonly Json[]>
+  readonly clusterRoles: ReadonlyMap<string, readonly Rule[]>
   readonly clusterBindings: readonly Json[]
 }> = fact(async (world) => ({
   clusterRoles: rulesByName(await listOf(world, 'clusterroles')),
   clusterBindings: await listOf(world, 'clusterrolebindings'),
 }))
 
-function rulesByName(roles: readonly Json[]): ReadonlyMap<string, readonly Json[]> {
-  const named = roles.map(({ metadata, rules }): [string, readonly Json[]] => [
+function rulesByName(roles: readonly Json[]): ReadonlyMap<string, readonly Rule[]> {
+  const named = roles.map(({ metadata, rules }): [string, readonly Rule[]] => [
     isRecord(metadata) ? String(metadata['name']) : '',
-    recordsIn(rules),
+    recordsIn(rules).map(ruleOf),
   ])
   return new Map(named)
 }
@@ -135,47 +143,18 @@ async function listOf(world: World, path: string): Promise<readonly Json[]> {
   const client = await cluster(world)
   const resource = `${path.split('/').at(-1) ?? ''}.${GROUP}`
   const [, namespace] = /^namespaces\/([^/]+)/.exec(path) ?? []
-  const operation = { verb: 'list', resource, namespace } as const
+  const collection = { path: `/apis/${GROUP}/v1/${path}`, resource, namespace, read }
   const items: Json[] = []
-  let from = ''
+  let from: string | undefined
   do {
-    const query = new URLSearchParams({ limit: String(PAGE), ...(from && { continue: from }) })
-    const url = `/apis/${GROUP}/v1/${path}?${query.toString()}`
-    const { json } = await world.call((allowance) =>
-      client.request(allowance, operation, { method: 'GET', path: url, headers: {} }),
-    )
-    const list: Json = isRecord(json) ? json : {}
-    items.push(...recordsIn(list['items']))
-    const metadata = isRecord(list['metadata']) ? list['metadata'] : {}
-    from = typeof metadata['continue'] === 'string' ? metadata['continue'] : ''
-  } while (from !== '')
+    const request = { limit: PAGE, continue: from }
+    const page = await world.call((allowance) => pageOf(client, allowance, collection, request))
+    items.push(...page.items)
+    from = page.continue
+  } while (from !== undefined)
   return items
 }
 
-function covers(rule: Json, { verb, group, resource }: Use, name: string): boolean {
-  const names = textsIn(rule, 'resourceNames')
-  const isNamed = names.length === 0 || names.includes(name)
-  return (
-    isNamed &&
-    has(textsIn(rule, 'verbs'), verb) &&
-    has(textsIn(rule, 'apiGroups'), group) &&
-    hasResource(textsIn(rule, 'resources'), resource)
-  )
-}
-
-function textsIn(rule: Json, field: string): readonly string[] {
-  const value = rule[field]
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
-}
-
-function has(texts: readonly string[], text: string): boolean {
-  return texts.includes('*') || texts.includes(text)
-}
-
-function hasResource(resources: readonly string[], resource: string): boolean {
-  const [, subresource] = resource.split('/')
-  return (
-    has(resources, resource) ||
-    (subresource !== undefined && resources.includes(`*/${subresource}`))
-  )
+function read(_backend: unknown, { json }: { readonly json: unknown }): Json {
+  return isRecord(json) ? json : {}
 }

@@ -1,14 +1,15 @@
 /** How Vault checks a ServiceAccount token: by asking the cluster, or by its public keys. */
 import { createPublicKey } from 'node:crypto'
 
-import { isSecretManagerError } from '../../errors.ts'
+import { isSecretManagerError, type SecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { VaultReply } from '../../vault/client.ts'
 import { isDue, readRecord } from '../../provision/record.ts'
+import { word } from '../../lib/shell-word.ts'
 import { cluster } from '../cluster.ts'
 import { kubernetesServer, probe } from '../probes.ts'
 import { jwtSettings, login, look, mountConfig, role, textIn, textsIn } from '../vault.ts'
-import { finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
+import { finding, ifDenied, Missing, ok, warning, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 
 /** The auth mount as it is configured. */
@@ -96,12 +97,13 @@ async function currentCa(world: World): Promise<Verdict> {
   )
 }
 
-async function isLoggedIn(world: World): Promise<boolean> {
+/** Why the login fails; `undefined` where it works. */
+async function loginFailure(world: World): Promise<SecretManagerError | undefined> {
   try {
     await login(world)
-    return true
+    return undefined
   } catch (error) {
-    if (isSecretManagerError(error)) return false
+    if (isSecretManagerError(error)) return error
     throw error
   }
 }
@@ -110,7 +112,7 @@ async function currentHost(world: World): Promise<Verdict> {
   only(world, 'kubernetes', 'an address of the API server')
   const found = await config(world)
   const host = textIn(found, 'kubernetes_host')
-  if (await isLoggedIn(world)) return ok(`${host} answers Vault: the login went through it`)
+  if (!(await loginFailure(world))) return ok(`${host} answers Vault: the login went through it`)
   if (!URL.canParse(host))
     return finding(`kubernetes_host is no URL: ${host.slice(0, 100)}`, rewrite(world))
   const pem = textIn(found, 'kubernetes_ca_cert')
@@ -130,10 +132,10 @@ function rewrite(world: World): string {
 
 async function reviews(world: World): Promise<Verdict> {
   only(world, 'kubernetes', 'TokenReviews')
-  if (await isLoggedIn(world)) return ok('it reviewed the token of this login')
+  const failure = await loginFailure(world)
+  if (!failure) return ok('it reviewed the token of this login')
   await role(world)
-  const { status } = await loginFailure(world)
-  if (status !== 403) throw new Missing('a login that Vault answers')
+  if (failure.status !== 403) throw new Missing('a login that Vault answers')
   const reviewer = (await config(world))['token_reviewer_jwt_set'] === true
   return finding(
     reviewer
@@ -163,16 +165,6 @@ async function reviewerTerm(world: World): Promise<Verdict> {
   if (isDue(term, now))
     return warning(`half the life of the reviewer of Vault is over: it expires on ${until}`, mend)
   return ok(`until ${until}`)
-}
-
-async function loginFailure(world: World): Promise<{ readonly status: number | undefined }> {
-  try {
-    await login(world)
-    return { status: 200 }
-  } catch (error) {
-    if (isSecretManagerError(error)) return { status: error.status }
-    throw error
-  }
 }
 
 async function currentKeys(world: World): Promise<Verdict> {
@@ -216,8 +208,7 @@ async function clusterKeys(world: World): Promise<readonly string[]> {
   const { json } = await world
     .call((allowance) => client.request(allowance, operation, request))
     .catch((error: unknown) => {
-      const isDenied = isSecretManagerError(error) && error.code === 'SM_K8S_DENIED'
-      throw isDenied ? new Missing('get on /openid/v1/jwks of the API server') : error
+      throw ifDenied('SM_K8S_DENIED', error, 'get on /openid/v1/jwks of the API server')
     })
   const keys: readonly unknown[] = isRecord(json) && Array.isArray(json['keys']) ? json['keys'] : []
   const found = keys

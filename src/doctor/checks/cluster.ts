@@ -1,9 +1,11 @@
 /** The API server, whether it judges at all, and what it lets the service do. */
 import { isSecretManagerError } from '../../errors.ts'
+import { AUTHENTICATED } from '../../kubernetes/access-review.ts'
 import { isRecord } from '../../lib/record.ts'
+import { word } from '../../lib/shell-word.ts'
 import { caller, cluster, clusterAccess } from '../cluster.ts'
 import { place } from '../document.ts'
-import { account, grantOf, mayCaller, mayService, mayUser } from '../subjects.ts'
+import { account, grantOf, mayCaller, mayOther, mayService } from '../subjects.ts'
 import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 import { reachable } from './network.ts'
@@ -98,6 +100,8 @@ async function clock(world: World): Promise<Verdict> {
   return skewVerdict('the API server', world.runtime.wallClock() - (date + 500))
 }
 
+/** Nobody who was granted anything. */
+const NOBODY = { name: 'secretmanager:nobody', groups: [AUTHENTICATED] } as const
 /** Nobody was ever granted this. */
 const NONSENSE = { verb: 'diagnose', resource: 'nonsense', group: 'doctor.secretmanager' } as const
 
@@ -106,7 +110,7 @@ async function authorizer(world: World): Promise<Verdict> {
   // An administrator may do everything where RBAC is on, too: there another is asked about.
   const isAllowed = isServiceAccount
     ? await mayCaller(world, NONSENSE)
-    : await mayUser(world, 'secretmanager:nobody', ['system:authenticated'], NONSENSE)
+    : await mayOther(world, NOBODY, NONSENSE)
   if (!isAllowed) return ok('RBAC is on')
   const who = isServiceAccount ? 'this ServiceAccount' : 'anybody who is authenticated'
   return critical(
@@ -175,7 +179,7 @@ async function mayList(world: World): Promise<Verdict> {
   const { name } = await account(world)
   return warning(
     `${who} may ${list ? 'list' : 'get'} every Secret of the cluster; a read needs get on one`,
-    `find what grants it: kubectl get clusterrolebindings -o wide | grep ${name}; bind a Role with resourceNames in its place`,
+    `find what grants it: kubectl get clusterrolebindings -o wide | grep ${word(name)}; bind a Role with resourceNames in its place`,
   )
 }
 
@@ -187,7 +191,7 @@ async function mayRequestOthers(world: World): Promise<Verdict> {
   if (!(await mayService(world, action))) return ok(`${who} may mint tokens of no others`)
   return warning(
     `${who} may mint tokens of every ServiceAccount in ${namespace}, and log in to Vault as each`,
-    `kubectl -n ${namespace} get roles -o yaml; add resourceNames: [${name}] to the rule for serviceaccounts/token`,
+    `kubectl -n ${word(namespace)} get roles -o yaml; add resourceNames: [${name}] to the rule for serviceaccounts/token`,
   )
 }
 

@@ -1,6 +1,7 @@
 /** What the settings alone say: no call is made. */
 import type { JwtSettings } from '../../config/settings.ts'
 import { isLoopback } from '../../lib/names.ts'
+import { roleWrite } from '../vault.ts'
 import { ok, warning, type Verdict } from '../verdict.ts'
 import type { Check, World } from '../world.ts'
 
@@ -43,10 +44,8 @@ function audience({ vault: { auth }, legacy }: Settings): Verdict {
   )
 }
 
-function bindRole({ method, mount, role }: JwtSettings): string {
-  // Without its type, a jwt role is taken for one of oidc.
-  const fields = method === 'jwt' ? 'role_type=jwt bound_audiences=vault' : 'audience=vault'
-  return `vault write auth/${mount}/role/${role} ${fields}`
+function bindRole(auth: JwtSettings): string {
+  return roleWrite(auth, auth.method === 'jwt' ? 'bound_audiences=vault' : 'audience=vault')
 }
 
 function transport({ vault: { url } }: Settings): Verdict {

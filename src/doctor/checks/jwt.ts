@@ -3,8 +3,9 @@ import { isSecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { JwtClaims } from '../../lib/jwt.ts'
 import type { VaultReply } from '../../vault/client.ts'
-import { claims, jwtSettings, role, textIn, textsIn } from '../vault.ts'
-import { finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
+import { word } from '../../lib/shell-word.ts'
+import { claims, jwtSettings, role, roleWrite, textIn, textsIn } from '../vault.ts'
+import { finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 import { isForApiServer } from './configuration.ts'
 
@@ -86,11 +87,8 @@ function pathOf(world: World): string {
   return `auth/${mount}/role/${name}`
 }
 
-/** The command that sets these fields of the role, and leaves the others. */
 function write(world: World, fields: string): string {
-  // Without its type, a jwt role is taken for one of oidc.
-  const type = jwtSettings(world).method === 'jwt' ? 'role_type=jwt ' : ''
-  return `vault write ${pathOf(world)} ${type}${fields}`
+  return roleWrite(jwtSettings(world), fields)
 }
 
 async function exists(world: World): Promise<Verdict> {
@@ -108,7 +106,7 @@ async function roleAudience(world: World): Promise<Verdict> {
   const field = method === 'jwt' ? 'bound_audiences' : 'audience'
   const wanted = method === 'jwt' ? textsIn(found, field) : [textIn(found, field)].filter(Boolean)
   const { audience: asked } = jwtSettings(world)
-  const mend = write(world, `${field}=${asked}`)
+  const mend = write(world, `${field}=${word(asked)}`)
   if (wanted.length === 0) {
     const what = `the role takes tokens for any audience: one that was meant for another service logs in`
     return warning(what, mend)

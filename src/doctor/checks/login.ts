@@ -1,15 +1,17 @@
 /** The login of the service, and the token that it gives. */
+import { word } from '../../lib/shell-word.ts'
 import {
   allowed,
   login,
   look,
   lookAsService,
   role,
+  roleWrite,
   textsIn,
   transitPaths,
   type TransitPaths,
 } from '../vault.ts'
-import { critical, finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
+import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
 import type { Check, World } from '../world.ts'
 
 /** The login, the token, and what it may. */
@@ -45,18 +47,11 @@ async function life(world: World): Promise<Verdict> {
   )
 }
 
-/** The command that sets a field of the role, and leaves the others. */
-function write(world: World, field: string): string {
-  // Without its type, a jwt role is taken for one of oidc.
-  const kind = world.settings.vault.auth.method === 'jwt' ? 'role_type=jwt ' : ''
-  return `vault write ${rolePath(world)} ${kind}${field}`
-}
-
-function rolePath({ settings }: World): string {
+function write({ settings }: World, field: string): string {
   const { auth } = settings.vault
-  return 'mount' in auth
-    ? `auth/${auth.mount}/role/${'role' in auth ? auth.role : 'ROLE'}`
-    : 'auth/MOUNT/role/ROLE'
+  const { method } = auth
+  const mount = 'mount' in auth ? auth.mount : 'MOUNT'
+  return roleWrite({ method, mount, role: 'role' in auth ? auth.role : 'ROLE' }, field)
 }
 
 async function type(world: World): Promise<Verdict> {

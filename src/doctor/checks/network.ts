@@ -1,6 +1,7 @@
 /** Name, connection and certificate of a server: the same questions for Vault and for the API server. */
 import type { ProbeFailure } from '../../http/probe.ts'
 import { isAddress } from '../../lib/ip.ts'
+import { word } from '../../lib/shell-word.ts'
 import {
   certificateOf,
   handshakeOf,
@@ -61,7 +62,7 @@ async function resolution(world: World, server: Server): Promise<Verdict> {
   if (addresses.length > 0) return ok(`${hostname} is ${addresses.slice(0, 4).join(', ')}`)
   return finding(
     `the name ${hostname} does not resolve here (${causeClass ?? 'no address'})`,
-    `getent hosts ${hostname}; then correct ${server.addressedBy}, or the DNS of this host or pod`,
+    `getent hosts ${word(hostname)}; then correct ${server.addressedBy}, or the DNS of this host or pod`,
   )
 }
 
@@ -75,7 +76,10 @@ async function connection(world: World, server: Server): Promise<Verdict> {
       : `${host} cannot be reached (${causeClass})`
   return finding(
     what,
-    `check that the server runs and that ${server.addressedBy} names its port; then firewalls and NetworkPolicies: nc -vz ${host.replace(/:(\d+)$/, ' $1')}`,
+    `check that the server runs and that ${server.addressedBy} names its port; then firewalls and NetworkPolicies: nc -vz ${host
+      .split(/:(?=\d+$)/)
+      .map(word)
+      .join(' ')}`,
   )
 }
 
@@ -95,7 +99,7 @@ async function chain(world: World, server: Server): Promise<Verdict> {
 
 function refused({ name, url, trustedBy }: Server, { code, detail, hint }: ProbeFailure): Verdict {
   const { host } = new URL(url)
-  const show = `openssl s_client -connect ${host} -showcerts </dev/null`
+  const show = `openssl s_client -connect ${word(host)} -showcerts </dev/null`
   const mend =
     hint ??
     (code === 'SM_TLS_UNTRUSTED'

@@ -2,8 +2,9 @@
 import { isSecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { VaultReply } from '../../vault/client.ts'
+import { word } from '../../lib/shell-word.ts'
 import { health, look } from '../vault.ts'
-import { critical, finding, Missing, ok, warning, word, type Verdict } from '../verdict.ts'
+import { critical, finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
 import { reachable } from './network.ts'
 
