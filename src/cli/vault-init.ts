@@ -68,7 +68,8 @@ export async function retireRoot(
 }
 
 const QUESTION = 'revoke the root token? another can be made with the shares'
-const STILL_VALID =
+/** Said where the root token is left. */
+export const STILL_VALID =
   'the root token is valid and never expires: when you need it no more, vault token revoke -self'
 
 /** The same settings, logged in with this token. */

@@ -74,6 +74,7 @@ test('where the set-up fails the root token stays, as somebody has to go on', as
   )
   expect(failed.code).not.toBe(0)
   expect(failed.stderr).not.toContain('revoked')
+  expect(failed.stderr).toContain('the root token is valid and never expires')
   expect(stderr).not.toContain('revoked')
   expect(JSON.parse(readFileSync(keys, 'utf8'))).toMatchObject({ unseal_shares: 5 })
 })

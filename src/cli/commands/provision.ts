@@ -23,7 +23,7 @@ import {
   printSummary,
 } from '../provision-report.ts'
 import { addConfigFlags, configOf, type FlagValues } from '../settings.ts'
-import { addInitFlags, initVault, retireRoot, withToken } from '../vault-init.ts'
+import { addInitFlags, initVault, retireRoot, STILL_VALID, withToken } from '../vault-init.ts'
 import { announceWaits } from '../waiting.ts'
 
 /** Adds `secretmanager provision`: from an empty Vault and cluster to an app that reads. */
@@ -103,7 +103,13 @@ async function begin(
   )
   if (token === undefined) return
   await withServers(withToken(settings, token), context, async (core) => {
-    await carryOut(core, file, values, context)
+    try {
+      await carryOut(core, file, values, context)
+    } catch (error) {
+      // Somebody has to go on with it.
+      context.output.notes.line(STILL_VALID)
+      throw error
+    }
     await retireRoot(token, values, core, context)
   })
 }
