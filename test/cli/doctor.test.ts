@@ -74,8 +74,11 @@ describe('what it prints', () => {
 
   test('I10: nothing secret, in either form', async () => {
     const world = await soundWorld()
-    for (const flags of [[], ['--json'], ['--as-operator'], ['--as-operator', '--json']]) {
-      const { stdout, stderr } = await run([...APP, ...flags], { runtime: asOperator(world) })
+    const access = ['doctor', 'access', 'app/app', ...SERVERS, ...OPENED, '--as-operator']
+    const forms = [[], ['--json'], ['--as-operator'], ['--as-operator', '--json'], ['--print-job']]
+    const commands = [...forms.map((flags) => APP.concat(flags)), access, [...access, '--json']]
+    for (const args of commands) {
+      const { stdout, stderr } = await run(args, { runtime: asOperator(world) })
       for (const secret of [...world.credentials, 'canary-value']) {
         expect(stdout + stderr).not.toContain(secret)
       }

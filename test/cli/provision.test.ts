@@ -8,7 +8,7 @@ import { inProcessTransport, type Handler } from '../../src/dev/transport.ts'
 import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import { runCommandLine } from '../../src/cli/program.ts'
 import type { Input } from '../../src/cli/input.ts'
-import { run, withFiles, type Ran } from './world.ts'
+import { run, watch, withFiles, type Ran } from './world.ts'
 
 const FILE = `
 clusters:
@@ -24,16 +24,13 @@ const CA = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
 let stack: Stack
 let runtime: Runtime
 let requests: string[]
+let credentials: Set<string>
 
 beforeEach(() => {
   stack = createStack()
   requests = []
-  const watched =
-    (handle: Handler): Handler =>
-    (request) => {
-      requests.push(`${request.method} ${new URL(request.url).pathname}`)
-      return handle(request)
-    }
+  credentials = new Set([stack.servers.rootToken, stack.servers.adminToken])
+  const watched = (handle: Handler): Handler => watch(handle, requests, credentials)
   const network = inProcessTransport(
     new Map([
       [VAULT_ORIGIN, watched((request) => stack.vault.handle(request))],
@@ -57,8 +54,12 @@ beforeEach(() => {
   )
 })
 
-const provision = (...args: readonly string[]): Promise<Ran> =>
-  run(['provision', '/p.yaml', ...args], { runtime })
+/** Runs it; I10: no token and no JWT is in what it prints. */
+async function provision(...args: readonly string[]): Promise<Ran> {
+  const ran = await run(['provision', '/p.yaml', ...args], { runtime })
+  for (const secret of credentials) expect(ran.stdout + ran.stderr).not.toContain(secret)
+  return ran
+}
 
 /** The same with a person who answers. */
 async function provisionAsking(answer: boolean, ...args: readonly string[]): Promise<Ran> {

@@ -123,7 +123,8 @@ export async function cliWorld(planName: PlanName = 'native'): Promise<CliWorld>
   }
 }
 
-function watch(handle: Handler, requests: string[], credentials: Set<string>): Handler {
+/** Notes every request, and every credential that an answer hands out. */
+export function watch(handle: Handler, requests: string[], credentials: Set<string>): Handler {
   return async (request) => {
     requests.push(`${request.method} ${new URL(request.url).pathname}`)
     const response = await handle(request)
