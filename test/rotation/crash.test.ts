@@ -35,6 +35,8 @@ interface Model {
   readonly documents: Map<number, string>
   readonly siblings: Map<number, string>
   writes: number
+  /** Ends when every write so far has. The requests of a run overlap; the writes between them must not. */
+  written: Promise<void>
 }
 
 async function modelOf(desk: RotationDesk): Promise<Model> {
@@ -45,7 +47,7 @@ async function modelOf(desk: RotationDesk): Promise<Model> {
     documents.set(at, `{"by":${at}}`)
   }
   const version = Number((await desk.keyFacts())['latest_version'])
-  return { version, desk, documents, siblings: new Map(), writes: 0 }
+  return { version, desk, documents, siblings: new Map(), writes: 0, written: Promise.resolve() }
 }
 
 /** Takes away what is left, so that the next one finds nothing. */
@@ -84,12 +86,15 @@ async function write(model: Model, { object, kind }: Write): Promise<void> {
   else siblings.set(object, content)
 }
 
-/** Lets each write happen before its request, then passes it on. */
+/** Lets each write happen before its request, one after the other, then passes the request on. */
 function beside(model: Model, writes: readonly Write[], via: Via): Via {
   let count = 0
   return async (request, send) => {
     count += 1
-    for (const each of writes) if (each.before === count) await write(model, each)
+    for (const each of writes) {
+      if (each.before === count) model.written = model.written.then(() => write(model, each))
+    }
+    await model.written
     return via(request, send)
   }
 }
@@ -133,6 +138,7 @@ test('Q7: after any crashes and beside any writers: I1, I2, I3, and I4: one vers
             rotate({ ...job.rotation(), runtime, patienceMs: 1 }, optionsOf()),
           )
           .catch((error: unknown) => expect(error).toBeInstanceOf(Crash))
+        await model.written
         const journal = await desk.journal()
         if (journal?.phase === 'done') ended = Number((await desk.keyFacts())['latest_version'])
         await holds(model)
