@@ -72,8 +72,8 @@ export const coldRead: Benchmark = async (context) => {
       note: `whole processes: ${spread(wall(name))} against ${spread(wall('floor path'))} ms`,
     }),
   )
-  const cpu = await cpuPart([bare, floor('path'), ours('path')], rounds)
-  return [headline(parts), ...parts, cpu, ...wallParts, ...others.absent, inCluster()]
+  const cpu = await cpuParts([bare, ...contenders, ...own], rounds)
+  return [headline(parts), ...parts, ...cpu, ...wallParts, ...others.absent, inCluster()]
 }
 
 /** What was promised is promised for a path and for true: the worse of the two counts. */
@@ -90,13 +90,16 @@ function headline(parts: readonly Figure[]): Figure {
 }
 
 /** Less disturbed by neighbours than wall time, so better for comparing two versions. */
-async function cpuPart([bare, floor, ours]: readonly Program[], rounds: number): Promise<Figure> {
-  if (!bare || !floor || !ours) throw new Error('three programs are compared')
-  const usage = await interleave([bare, floor, ours], rounds, runUsage)
-  const cpu = ({ name }: Program): number[] => (usage.get(name) ?? []).map(({ cpuMs }) => cpuMs)
-  const ratio = ratioAbove(cpu(ours), cpu(floor), cpu(bare))
-  const note = `CPU time of all threads, as path: ${spread(cpu(ours))} against ${spread(cpu(floor))} ms, bare Node ${spread(cpu(bare))}`
-  return figure('cold-read.cpu', { value: ratio.value, unit: '× floor', samples: rounds, note })
+async function cpuParts(programs: readonly Program[], rounds: number): Promise<Figure[]> {
+  const usage = await interleave(programs, rounds, runUsage)
+  const cpu = (name: string): number[] => (usage.get(name) ?? []).map(({ cpuMs }) => cpuMs)
+  return PAIRS.map(({ name, job, floorJob, says }) => {
+    const [own, floor] = [cpu(`ours ${job}`), cpu(`floor ${floorJob}`)]
+    const { value } = ratioAbove(own, floor, cpu('bare'))
+    const times = `${spread(own)} against ${spread(floor)} ms, bare Node ${spread(cpu('bare'))}`
+    const note = `CPU time of all threads; ${says}; ${times}`
+    return figure(`cold-read.cpu.${name}`, { value, unit: '× floor', samples: rounds, note })
+  })
 }
 
 async function peers(

@@ -50,7 +50,8 @@ export class Calls {
 
   /** Ends every call under way, and refuses further ones. */
   close(): void {
-    this.#closing.abort()
+    // With a reason, as Node makes an error with a stack where there is none.
+    this.#closing.abort('closed')
   }
 }
 

@@ -87,7 +87,7 @@ export interface Transport {
   send(request: HttpRequest): Promise<HttpResponse>
   /** Starts a connection that the next request to this origin takes; never fails. */
   connect(url: string): void
-  /** Destroys idle connections and refuses further requests. */
+  /** Refuses further requests; connections end in a moment. */
   close(): void
 }
 

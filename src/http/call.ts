@@ -213,7 +213,9 @@ function parse(backend: Backend, { status, headers, body }: HttpResponse): Omit<
 
 /** Both servers always say so; a login page of a gateway does not. */
 function isJson(contentType: string | undefined): boolean {
-  return contentType === undefined || /^\s*application\/(?:[\w.-]+\+)?json\b/i.test(contentType)
+  if (contentType === undefined) return true
+  // Not by the flag i: the first one of a process loads Unicode's tables.
+  return /^\s*application\/(?:[\w.-]+\+)?json\b/.test(contentType.toLowerCase())
 }
 
 /** The wait that an answer asks for, in milliseconds. */

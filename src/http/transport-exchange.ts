@@ -117,10 +117,16 @@ function collect(response: IncomingMessage): Promise<Uint8Array> {
       if (!response.readableEnded) reject(endedEarly(undefined))
     })
     response.on('end', () => {
-      if (response.complete) resolve(Buffer.concat(chunks, size))
+      if (response.complete) resolve(joined(chunks))
       else reject(endedEarly(undefined))
     })
   })
+}
+
+/** Most answers come in one piece. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [first, second] = chunks
+  return first !== undefined && second === undefined ? first : Buffer.concat(chunks)
 }
 
 function tooLarge(): TransportFailure {

@@ -85,6 +85,11 @@ class NodeTransport implements Transport, Prober {
 
   close(): void {
     this.#closed = true
+    // In a moment: for a process that ends now the system does it, in a tenth of the time.
+    setTimeout(() => this.#destroy(), 0).unref()
+  }
+
+  #destroy(): void {
     for (const agent of this.#replaced) agent.destroy()
     for (const connections of [this.#plain, this.#secure]) {
       connections?.then(

@@ -6,6 +6,8 @@
 import type { Runtime } from '../runtime.ts'
 import type { AccessSettings, ClusterAccess } from './access.ts'
 import { inClusterAccess } from './in-cluster.ts'
+// Not loaded on use: to find and load its files takes nine times what everybody pays to parse it.
+import { kubeconfigAccess } from './kubeconfig.ts'
 
 export type { AccessSettings, ClusterAccess } from './access.ts'
 
@@ -22,7 +24,5 @@ export async function resolveAccess(
 ): Promise<ClusterAccess> {
   const own = await inClusterAccess(runtime)
   if (own) return own
-  // Loaded on use: a pod never pays for it.
-  const { kubeconfigAccess } = await import('./kubeconfig.ts')
   return kubeconfigAccess(settings, runtime)
 }
