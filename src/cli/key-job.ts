@@ -4,9 +4,12 @@ import { closeCore, createCore, type Core } from '../core.ts'
 import { SecretManagerError } from '../errors.ts'
 import { FileSite } from '../rotation/file-site.ts'
 import { KeyJob } from '../rotation/job.ts'
+import { findJournal, placesOf } from '../rotation/journal-place.ts'
+import { journalName, whereOf, type JournalParts } from '../rotation/journal.ts'
 import type { KeyName, Site } from '../rotation/site.ts'
 import { Clusters } from '../rotation/sites.ts'
 import { fileStore } from './file-store.ts'
+import { gathered } from './key-lines.ts'
 import { keyTargetOf, type KeyTarget } from './key-target.ts'
 import type { Output } from './output.ts'
 import type { Context } from './program.ts'
@@ -58,21 +61,31 @@ export function withKeyJob<T>(
     if (sites.length === 0) throw nowhere(key)
     const { journalNamespace: given, compat } = values
     const hasJournal = needsJournal || given !== undefined || sites.some((site) => site.isCluster)
-    const namespace = hasJournal ? await journalNamespace(given, parts, context) : ''
     const { runtime } = context
-    const job = new KeyJob({ core, runtime, key, sites, namespace, isCompat: compat === true })
+    const journal = typeof given === 'string' ? given : finder(parts, needsJournal)
+    const job = new KeyJob({ core, runtime, key, sites, journal, isCompat: compat === true })
     const named = await namedSite(parts, context)
     return work({ ...parts, job, sites, named, hasJournal, isPartial: isPart(target) })
   })
 }
 
-async function journalNamespace(
-  given: unknown,
-  { clusters }: Opened,
-  { interrupt: signal }: Context,
-): Promise<string> {
-  return typeof given === 'string' ? given : clusters.namespace(signal)
+/** Who writes the journal is told where it is, where others would not look for it. */
+function finder(
+  { target, clusters, key, core, output }: Opened,
+  isWritten: boolean,
+): JournalParts['find'] {
+  return async (signal) => {
+    const places = await placesOf(key, clusters, target, signal)
+    const place = await findJournal(key, places, core.calls, signal)
+    if (!isWritten) return place
+    const journal = `the journal is ${whereOf(place, journalName(key))}`
+    if (place !== places[0]) output.notes.line(`${journal}, where it was begun`)
+    else if (place.isGuess) output.notes.line(`${journal}, ${OF_CONTEXT}`)
+    return place
+  }
 }
+
+const OF_CONTEXT = "in your context's namespace; --journal-namespace fixes it"
 
 async function namedSite(
   { target: { selection }, key, clusters }: Opened,
@@ -99,7 +112,7 @@ export function withKey<T>(
 ): Promise<T> {
   return opened([], values, context, ({ core, key, output, progress }) => {
     const parts = { core, key, runtime: context.runtime, isCompat: false }
-    return work({ key, output, progress, job: new KeyJob({ ...parts, sites: [], namespace: '' }) })
+    return work({ key, output, progress, job: new KeyJob({ ...parts, sites: [], journal: '' }) })
   })
 }
 
@@ -119,14 +132,16 @@ async function opened<T>(
   const target = await keyTargetOf(names, values, runtime)
   const core = createCore(parseConfig(target.config), runtime)
   const clusters = new Clusters(core, runtime)
-  const progress = new Progress(context.output.notes, runtime)
-  const output = progress.over(context.output)
+  const printed = gathered(context.output, runtime)
+  const progress = new Progress(printed.output.notes, runtime)
+  const output = progress.over(printed.output)
   const quiet = announceWaits(output, runtime)
   try {
     const key = { mount: core.settings.vault.transitMount, transitKey: target.transitKey }
     return await work({ target, core, clusters, key, output, progress })
   } finally {
     progress.clear()
+    printed.flush()
     quiet()
     clusters.close()
     await closeCore(core)

@@ -16,6 +16,22 @@ export interface ReportOptions {
   readonly before?: Report | undefined
 }
 
+/** States that somebody should see. */
+export const WORTH_A_LINE: ReadonlySet<Outcome['state']> = new Set([
+  'rewrapped',
+  'behind',
+  'overtaken',
+  'unknown',
+  'failed',
+])
+
+/** Every state. */
+export const ALL_STATES: ReadonlySet<Outcome['state']> = new Set([
+  ...WORTH_A_LINE,
+  'current',
+  'foreign',
+])
+
 /** Prints entries as they come, and counts them. */
 export class Report implements Listeners {
   readonly #output: Output

@@ -14,10 +14,12 @@ import { tableOf } from './table.ts'
 /** All that is known. */
 export interface Known {
   readonly key: KeyName
-  readonly sites: readonly Pick<Site, 'name' | 'scope'>[]
+  readonly sites: readonly Pick<Site, 'name' | 'extent'>[]
   readonly facts: KeyFacts
   /** Why there is none, where that is so. */
   readonly journal: Journal | string
+  /** What the journal is kept in. */
+  readonly where: string
   readonly entries: readonly Entry[]
   readonly unread: readonly { readonly site: string; readonly error: SecretManagerError }[]
   readonly report: Report
@@ -109,18 +111,19 @@ function mending(
 type Fact = readonly [name: string, lines: readonly string[]]
 
 function factsOf(
-  { key, facts: known, journal, sites, report }: Known,
+  { key, facts: known, journal, sites, report, where: kept }: Known,
   now: number,
 ): readonly Fact[] {
   const isText = typeof journal === 'string'
   const { retirement } = isText ? { retirement: undefined } : journal
-  const seen = sites.map(({ name: where, scope }) => ({ where, scope }))
+  const seen = sites.map(({ name: where, extent }) => ({ where, extent }))
   const elsewhere = isText ? [] : unseen(journal.sites, seen)
   return [
     ['key', [`${key.mount}/keys/${key.transitKey}`, ...keyLines(known)]],
     ['last rotation', [isText ? journal : rotationText(journal, now)]],
     ...(retirement ? [['last retire', [retirementText(retirement, now)]] as const] : []),
     ...elsewhere.map((stock): Fact => ['also recorded', [stockText(stock, now)]]),
+    ...(isText ? [] : [['journal', [kept]] as const]),
     ['documents', [report.summary()]],
   ]
 }

@@ -48,7 +48,7 @@ export function addKeyFlags(command: Command): Command {
 export function addJournalFlag(command: Command): Command {
   return command.option(
     '--journal-namespace <name>',
-    "namespace of the journal (default: the context's)",
+    "namespace of the journal (default: the inventory's, or the context's)",
   )
 }
 

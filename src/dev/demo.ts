@@ -144,7 +144,14 @@ async function rotatorOf(
   const definition = { ...definitionOf(definitionIn(plan, SAMPLE_NAME)), namespace }
   const selection = { definitions: [definition], scan: [] }
   const sites = [await clusters.selected(key, selection, signal)]
-  const job = new KeyJob({ core, runtime: operator, key, sites, namespace, isCompat: false })
+  const job = new KeyJob({
+    core,
+    runtime: operator,
+    key,
+    sites,
+    journal: namespace,
+    isCompat: false,
+  })
   const close = async (): Promise<void> => {
     clusters.close()
     await closeCore(core)

@@ -64,7 +64,7 @@ export class KubernetesClient {
     name: string,
   ): Promise<KubernetesObject> {
     const resource = RESOURCES[kind]
-    const path = pathOf(resource, namespace, name)
+    const path = pathOf({ resource, namespace, name })
     const operation = { verb: 'get', resource, namespace, name } as const
     return readObject(
       this.#backend,
@@ -84,7 +84,7 @@ export class KubernetesClient {
     body: ObjectBody,
   ): Promise<void> {
     const resource = RESOURCES[kind]
-    const path = pathOf(resource, namespace)
+    const path = pathOf({ resource, namespace })
     const operation = { verb: 'create', resource, namespace, name: body.metadata.name } as const
     const request = {
       method: 'POST',
@@ -110,7 +110,7 @@ export class KubernetesClient {
   ): Promise<void> {
     const resource = RESOURCES[kind]
     const { name } = body.metadata
-    const path = pathOf(resource, namespace, name)
+    const path = pathOf({ resource, namespace, name })
     const headers = { 'content-type': 'application/merge-patch+json' }
     const operation = { verb: 'patch', resource, namespace, name } as const
     await this.request(allowance, operation, { method: 'PATCH', path, headers, body })
@@ -124,7 +124,7 @@ export class KubernetesClient {
    */
   async requestToken(allowance: Allowance, spec: TokenRequestSpec): Promise<RequestedToken> {
     const { namespace, serviceAccount: name, audience, pod, seconds = TOKEN_SECONDS } = spec
-    const path = `${pathOf('serviceaccounts', namespace, name)}/token`
+    const path = `${pathOf({ resource: 'serviceaccounts', namespace, name })}/token`
     const operation = {
       verb: 'create',
       resource: 'serviceaccounts/token',
@@ -210,11 +210,29 @@ function connect(access: ClusterAccess, runtime: Runtime): Backend {
   return { name: 'kubernetes', runtime, transport, url: access.server, redirectHosts: [] }
 }
 
-/** The last gate before names are part of a URL. */
-export function pathOf(resource: string, namespace: string, name?: string): string {
-  if (!isDnsLabel(namespace)) throw badName('namespace')
+/** Where something is in the API. */
+export interface Place {
+  /** Absent: the core group. */
+  readonly group?: string | undefined
+  /** Such as `secrets`. */
+  readonly resource: string
+  /** Absent: in none, or in all of them. */
+  readonly namespace?: string | undefined
+  /** Absent: the collection. */
+  readonly name?: string | undefined
+}
+
+/**
+ * The path of an object or a collection: the last gate before names are part of a URL.
+ *
+ * @throws {@link SecretManagerError} SM_CONFIG_INVALID
+ */
+export function pathOf({ group = '', resource, namespace, name }: Place): string {
+  if (namespace !== undefined && !isDnsLabel(namespace)) throw badName('namespace')
   if (name !== undefined && !isDnsSubdomain(name)) throw badName('name')
-  const collection = `/api/v1/namespaces/${namespace}/${resource}`
+  const root = group === '' ? '/api/v1' : `/apis/${group}/v1`
+  const place = namespace === undefined ? '' : `/namespaces/${namespace}`
+  const collection = `${root}${place}/${resource}`
   return name === undefined ? collection : `${collection}/${name}`
 }
 

@@ -26,7 +26,6 @@ export interface PageRequest {
   readonly continue?: string | undefined
   /** Such as `type!=helm.sh/release.v1`. */
   readonly fieldSelector?: string | undefined
-  readonly labelSelector?: string | undefined
 }
 
 /** Some objects of a list, in the order of namespace and name. */
@@ -36,13 +35,11 @@ export interface Page<Item> {
   readonly continue: string | undefined
   /** How many objects are on later pages; only where the server counts them. */
   readonly remaining: number | undefined
-  /** The version that the whole list is of. Opaque: equality only. */
-  readonly resourceVersion: string
   /**
-   * False when the server had forgotten the version that the pages before are of (etcd keeps five
-   * minutes): objects that came or went since may be missing or be there.
+   * The version that the whole list is of. Opaque: equality only. Another than that of the pages before where the
+   * server had forgotten it (etcd keeps five minutes): objects that came or went since may be missing or be there.
    */
-  readonly isConsistent: boolean
+  readonly resourceVersion: string
 }
 
 /** A page of Secrets or ConfigMaps. */
@@ -61,7 +58,7 @@ export async function listPage(
 ): Promise<ObjectPage> {
   const { kind, namespace } = request
   const resource = RESOURCES[kind]
-  const path = namespace === undefined ? `/api/v1/${resource}` : pathOf(resource, namespace)
+  const path = pathOf({ resource, namespace })
   return pageOf(client, allowance, { path, resource, namespace, read: readObject }, request)
 }
 
@@ -87,12 +84,12 @@ export async function pageOf<Item>(
 ): Promise<Page<Item>> {
   const backend = { name: 'kubernetes', url: client.access.server } as const
   const first = await ask(client, allowance, collection, request)
-  if (first.status !== 410) return readPage(backend, first, collection, true)
+  if (first.status !== 410) return readPage(backend, first, collection)
   const token = metadataOf(first)['continue']
   if (typeof token !== 'string' || token === '') throw expired(backend)
   const second = await ask(client, allowance, collection, { ...request, continue: token })
   if (second.status === 410) throw expired(backend)
-  return readPage(backend, second, collection, false)
+  return readPage(backend, second, collection)
 }
 
 /**
@@ -106,8 +103,9 @@ export async function refuseAbsentNamespace(
   allowance: Allowance,
   namespace: string,
 ): Promise<void> {
-  const operation = { verb: 'get', resource: 'namespaces', name: namespace } as const
-  const path = `/api/v1/namespaces/${namespace}`
+  const place = { resource: 'namespaces', name: namespace } as const
+  const operation = { verb: 'get', ...place } as const
+  const path = pathOf(place)
   try {
     await client.request(allowance, operation, { method: 'GET', path, headers: {} })
   } catch (error) {
@@ -135,8 +133,8 @@ function ask(
   return client.request(allowance, operation, { method: 'GET', path, headers: {} })
 }
 
-function queryOf({ limit, continue: token, fieldSelector, labelSelector }: PageRequest): string {
-  const query = { limit: String(limit), continue: token, fieldSelector, labelSelector }
+function queryOf({ limit, continue: token, fieldSelector }: PageRequest): string {
+  const query = { limit: String(limit), continue: token, fieldSelector }
   const given = Object.entries(query).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   )
@@ -147,7 +145,6 @@ function readPage<Item>(
   backend: Pick<Backend, 'name' | 'url'>,
   answer: Answer,
   { read }: Pick<Collection<Item>, 'read'>,
-  isConsistent: boolean,
 ): Page<Item> {
   const { status, json } = answer
   const items: unknown = isRecord(json) ? json['items'] : undefined
@@ -159,7 +156,6 @@ function readPage<Item>(
     continue: typeof token === 'string' && token !== '' ? token : undefined,
     remaining: typeof remainingItemCount === 'number' ? remainingItemCount : undefined,
     resourceVersion,
-    isConsistent,
   }
 }
 

@@ -1,186 +1,105 @@
 /** A cluster as a site: objects that are named, and those in namespaces that are looked through. */
-import type { Calls } from '../calls.ts'
 import type { Definition } from '../config/definition.ts'
 import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
-import type { Allowance } from '../http/budget.ts'
-import type { KubernetesClient } from '../kubernetes/client.ts'
 import type { Action } from '../kubernetes/access-review.ts'
-import { isTooLarge, listPage, refuseAbsentNamespace, type ObjectPage } from '../kubernetes/list.ts'
-import { nameOf, namespaceOf } from '../kubernetes/metadata.ts'
-import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
-import { inParallel } from '../lib/in-parallel.ts'
+import type { KubernetesObject } from '../kubernetes/objects.ts'
 import { addressOf, entriesOf, nameOfAddress, patchOf, type Address } from './cluster-object.ts'
+import { ClusterReader, type ClusterAccess } from './cluster-reader.ts'
 import { actionsOn, ClusterRights, listActions } from './cluster-rights.ts'
 import { documentsIn } from './documents.ts'
+import { extentOf, type Extent } from './extent.ts'
 import { ownerOf } from './owner.ts'
-import { scopeOf, type Scope } from './scope.ts'
-import type { FoundObject, KeyName, Page, Site, Stored } from './site.ts'
+import type { FoundObject, KeyName, Page, Site, SiteUse, Stored } from './site.ts'
 
 /** What a cluster is looked through for. */
-export interface ClusterParts {
+export interface ClusterParts extends ClusterAccess {
   /** What documents are bound to. */
   readonly cluster: string
   readonly key: KeyName
-  readonly connect: (allowance: Allowance) => Promise<KubernetesClient>
-  readonly calls: Calls
   /** Documents that are known by name, each with its namespace, under this key. */
   readonly definitions: readonly Definition[]
   /** Namespaces that are listed; `true`: all. */
   readonly scan: true | readonly string[]
 }
 
-/** Named objects that are asked for at once. */
-const AT_ONCE = 8
 /** Named objects of one page. */
 const NAMED_PAGE = 100
-/** Objects of one list; fewer where they are so large that the answer would be. */
-const LISTED_PAGE = 250
 
-/** Charts have thousands of theirs, of a megabyte each; neither holds a document. */
-const FIELDS = 'type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token'
+const KINDS = ['Secret', 'ConfigMap'] as const
 
 /** One cluster. */
 export class ClusterSite implements Site {
   readonly name: string
   readonly isCluster = true
-  readonly scope: Scope
+  readonly extent: Extent
   readonly cluster: string
   readonly #parts: ClusterParts
+  readonly #reader: ClusterReader
 
   constructor(parts: ClusterParts) {
     this.name = `cluster ${parts.cluster}`
-    this.scope = scopeOf(parts.definitions.map(addressOf), parts.scan)
+    this.extent = extentOf(parts.definitions.map(addressOf), parts.scan)
     this.cluster = parts.cluster
     this.#parts = parts
+    this.#reader = new ClusterReader(parts)
+  }
+
+  async missingRights(use: SiteUse, signal: AbortSignal): Promise<readonly string[]> {
+    const { calls, connect, definitions } = this.#parts
+    const rights = new ClusterRights(await calls.run({ signal }, connect))
+    const missing: Ask = (actions) =>
+      calls.run({ signal }, (allowance) => rights.missing(allowance, actions))
+    const verbs = use === 'rewrap' ? ['get', 'patch'] : ['get']
+    const before = await missing([
+      ...definitions.flatMap((each) => actionsOn(addressOf(each), verbs)),
+      ...this.#namespaces().flatMap(listActions),
+    ])
+    return before.length > 0 || use === 'look' ? before : this.#unwritable(missing, signal)
   }
 
   /** The names of what is to be written in a namespace are known once it was looked through. */
-  async missingRights(signal: AbortSignal): Promise<readonly string[]> {
-    const { calls, connect, definitions, scan } = this.#parts
-    const client = await calls.run({ signal }, (allowance) => connect(allowance))
-    const rights = new ClusterRights(client)
-    const missing = (actions: readonly Action[]): Promise<readonly string[]> =>
-      calls.run({ signal }, (allowance) => rights.missing(allowance, actions))
-    const namespaces = scan === true ? [undefined] : scan
-    const before = await missing([
-      ...definitions.flatMap((each) => actionsOn(addressOf(each), ['get', 'patch'])),
-      ...namespaces.flatMap(listActions),
-    ])
-    if (before.length > 0) return before
+  async #unwritable(missing: Ask, signal: AbortSignal): Promise<readonly string[]> {
     const found: string[] = []
-    for (const namespace of namespaces) {
-      for (const kind of ['Secret', 'ConfigMap'] as const) {
-        for await (const { objects, unread } of this.#listed(kind, namespace, new Map(), signal)) {
-          const [error] = unread
-          if (error) throw inContext(error, 'nothing was changed')
-          found.push(...(await missing(objects.flatMap(writesOn))))
-        }
-      }
+    for await (const { objects, unread } of this.#scanned(new Map(), signal)) {
+      const [error] = unread
+      if (error) throw inContext(error, 'nothing was changed')
+      found.push(...(await missing(objects.flatMap(writesOn))))
     }
     return found
   }
 
   /** Those that are named first, a request each; a list then leaves them out. */
   async *pages(signal: AbortSignal): AsyncGenerator<Page> {
-    const { scan, definitions } = this.#parts
+    const { definitions } = this.#parts
     const named = new Map(definitions.map(addressOf).map((each) => [nameOfAddress(each), each]))
     const addresses = [...named.values()]
     for (let at = 0; at < addresses.length; at += NAMED_PAGE) {
-      const page = await this.#named(addresses.slice(at, at + NAMED_PAGE), signal)
-      yield { ...page, remaining: Math.max(addresses.length - at - NAMED_PAGE, 0) }
+      const page = await this.#reader.named(addresses.slice(at, at + NAMED_PAGE), signal)
+      const objects = page.objects.map(({ address, object }) => this.#found(address, object))
+      yield { ...page, objects, remaining: Math.max(addresses.length - at - NAMED_PAGE, 0) }
     }
-    const namespaces = scan === true ? [undefined] : scan
-    for (const namespace of namespaces) {
-      yield* this.#listed('Secret', namespace, named, signal)
-      yield* this.#listed('ConfigMap', namespace, named, signal)
-    }
+    yield* this.#scanned(named, signal)
   }
 
-  async #named(
-    addresses: readonly Address[],
-    signal: AbortSignal,
-  ): Promise<Omit<Page, 'remaining'>> {
-    const unread: SecretManagerError[] = []
-    const objects = await inParallel(addresses, AT_ONCE, async (address) => {
-      try {
-        return this.#found(address, await this.#get(address, signal))
-      } catch (error) {
-        if (!isSecretManagerError(error) || signal.aborted) throw error
-        unread.push(error)
-        return undefined
+  /** @yields what was looked through, but for what is named */
+  async *#scanned(named: ReadonlyMap<string, Address>, signal: AbortSignal): AsyncGenerator<Page> {
+    for (const namespace of this.#namespaces()) {
+      for (const kind of KINDS) {
+        for await (const page of this.#reader.listed(kind, namespace, signal)) {
+          const others = page.objects.filter(({ address }) => !named.has(nameOfAddress(address)))
+          const objects = others
+            .map(({ address, object }) => this.#found(address, object))
+            .filter(({ documents, problems }) => documents.length + problems.length > 0)
+          yield { ...page, objects }
+        }
       }
-    })
-    return { objects: objects.filter((each) => each !== undefined), unread }
-  }
-
-  async *#listed(
-    kind: Kind,
-    namespace: string | undefined,
-    named: ReadonlyMap<string, Address>,
-    signal: AbortSignal,
-  ): AsyncGenerator<Page> {
-    let limit = LISTED_PAGE
-    let next: string | undefined
-    for (;;) {
-      const page = await this.#list(kind, namespace, limit, next, signal)
-      if (page === 'too large') {
-        limit = Math.ceil(limit / 2)
-        continue
-      }
-      if (isSecretManagerError(page))
-        return yield { objects: [], unread: [page], remaining: undefined }
-      const objects = page.items.flatMap((item): FoundObject[] => {
-        const address = { kind, namespace: namespaceOf(item), name: nameOf(item) }
-        if (named.has(nameOfAddress(address))) return []
-        const found = this.#found(address, item)
-        return found.documents.length + found.problems.length > 0 ? [found] : []
-      })
-      yield { objects, unread: [], remaining: page.remaining }
-      next = page.continue
-      if (next === undefined) return
     }
   }
 
-  async #list(
-    kind: Kind,
-    namespace: string | undefined,
-    limit: number,
-    next: string | undefined,
-    signal: AbortSignal,
-  ): Promise<ObjectPage | SecretManagerError | 'too large'> {
-    const { calls, connect } = this.#parts
-    const query = {
-      kind,
-      limit,
-      ...(namespace !== undefined && { namespace }),
-      ...(next !== undefined && { continue: next }),
-      ...(kind === 'Secret' && { fieldSelector: FIELDS }),
-    }
-    try {
-      return await calls.run({ signal }, async (allowance) => {
-        const client = await connect(allowance)
-        const page = await listPage(client, allowance, query)
-        const isEmpty = page.items.length === 0 && next === undefined
-        if (isEmpty && namespace) await refuseAbsentNamespace(client, allowance, namespace)
-        return page
-      })
-    } catch (error) {
-      if (!isSecretManagerError(error) || signal.aborted) throw error
-      return isTooLarge(error) && limit > 1 ? 'too large' : error
-    }
-  }
-
-  async #get(address: Address, signal: AbortSignal): Promise<KubernetesObject | undefined> {
-    const { kind, namespace, name } = address
-    const { calls, connect } = this.#parts
-    try {
-      return await calls.run({ signal }, async (allowance) =>
-        (await connect(allowance)).get(allowance, kind, namespace, name),
-      )
-    } catch (error) {
-      if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
-      throw error
-    }
+  /** `undefined`: all of them. */
+  #namespaces(): readonly (string | undefined)[] {
+    const { scan } = this.#parts
+    return scan === true ? [undefined] : scan
   }
 
   #found(address: Address, object: KubernetesObject | undefined): FoundObject {
@@ -213,11 +132,14 @@ export class ClusterSite implements Site {
       return { isWritten: true }
     } catch (error) {
       if (!isSecretManagerError(error) || !CHANGED.has(error.code)) throw error
-      const now = await this.#get(address, signal)
+      const now = await this.#reader.get(address, signal)
       return { isWritten: false, now: now && this.#found(address, now) }
     }
   }
 }
+
+/** Asks which of these are not granted. */
+type Ask = (actions: readonly Action[]) => Promise<readonly string[]>
 
 /** What a rewrap of it is; nothing where its source is rewrapped instead. */
 function writesOn({ documents, owner }: FoundObject): readonly Action[] {

@@ -18,7 +18,7 @@ import {
   type FileStore,
   type ManifestFile,
 } from './manifest-file.ts'
-import { scopeOfPaths, type Scope } from './scope.ts'
+import { extentOfPaths, type Extent } from './extent.ts'
 import type { FoundObject, Page, Site, Stored } from './site.ts'
 
 /** What files are looked through for. */
@@ -39,12 +39,12 @@ const PAGE = 100
 export class FileSite implements Site {
   readonly name = 'files'
   readonly isCluster = false
-  readonly scope: Scope
+  readonly extent: Extent
   readonly cluster: string
   readonly #parts: FileParts
 
   constructor(parts: FileParts) {
-    this.scope = scopeOfPaths(parts.places)
+    this.extent = extentOfPaths(parts.places)
     this.cluster = parts.cluster
     this.#parts = parts
   }

@@ -1,15 +1,15 @@
 /** A rotation, a retirement and what both need, put together from the parts of a core. */
 import type { Core } from '../core.ts'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { inContext, isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import type { Runtime } from '../runtime.ts'
 import { Keyring, type KeyFacts, type KeyMinima } from '../vault/keyring.ts'
-import { JournalStore } from './journal.ts'
+import { JournalStore, type JournalParts, type JournalPlace } from './journal.ts'
 import { needsOf, orAsRotator, refuseMissingRights, type Purpose } from './preflight.ts'
 import { recrypter, rewrapper, type Recrypt } from './recrypt.ts'
 import type { RetirementParts } from './retire.ts'
 import type { RotationParts } from './rotate.ts'
-import type { KeyName, Site } from './site.ts'
+import type { KeyName, Site, SiteUse } from './site.ts'
 
 /** What is to be done, with what. */
 export interface JobParts {
@@ -17,8 +17,8 @@ export interface JobParts {
   readonly runtime: Runtime
   readonly key: KeyName
   readonly sites: readonly Site[]
-  /** Where the journal is kept, in the configured cluster. */
-  readonly namespace: string
+  /** Finds the journal; a text is its namespace in the configured cluster. */
+  readonly journal: string | JournalParts['find']
   /** Decrypts and encrypts in place of a rewrap: for policies that do not know that. */
   readonly isCompat: boolean
 }
@@ -38,19 +38,20 @@ export class KeyJob {
   readonly #keyring: Keyring
 
   constructor(parts: JobParts) {
-    const { core, key, namespace } = parts
-    const { vault: client, session } = core.connections
+    const { core, key, journal: place } = parts
+    const { calls, connections } = core
+    const { vault: client, session } = connections
     this.#parts = parts
     this.#keyring = new Keyring({ client, session, mount: key.mount })
-    const connect: ConstructorParameters<typeof JournalStore>[0]['connect'] = (allowance) =>
-      core.connections.kubernetes(allowance)
-    let vault: Promise<string | undefined> | undefined
+    const connect: JournalPlace['connect'] = (allowance) => connections.kubernetes(allowance)
     this.journal = new JournalStore({
       key,
-      namespace,
-      connect,
-      calls: core.calls,
-      vault: (signal) => (vault ??= identityOf(core, signal)),
+      calls,
+      find: (signal) =>
+        typeof place === 'string'
+          ? Promise.resolve({ namespace: place, isGuess: false, cluster: undefined, connect })
+          : place(signal),
+      vault: (signal) => identityOf(core, signal),
     })
   }
 
@@ -68,7 +69,9 @@ export class KeyJob {
     // A rewrap alone tells what it may not do object by object, and has done the rest.
     if (changes.length === 0) return
     const missing = [...(await this.journal.missingRights(signal))]
-    for (const site of sites) missing.push(...(await site.missingRights(signal)))
+    // Who raises minima writes to no object.
+    const use = changes.includes('rotate') ? 'rewrap' : 'look'
+    for (const site of sites) missing.push(...(await missingAt(site, use, signal)))
     if (missing.length > 0) throw deniedByCluster(missing)
   }
 
@@ -124,7 +127,7 @@ export class KeyJob {
       runtime,
       journal: this.journal,
       sites,
-      latest: async (signal) => (await this.facts(signal)).latestVersion,
+      facts: (signal) => this.facts(signal),
       rotate: (signal) =>
         this.#ask((it) => core.connections.transit.rotate(it, key.transitKey), signal),
       recryptTo: (latest) => this.recryptTo(latest),
@@ -180,6 +183,19 @@ async function identityOf(
   )
   const { namespace = '' } = settings.vault
   return typeof id === 'string' && id !== '' ? `${id}/${namespace}` : undefined
+}
+
+async function missingAt(
+  site: Site,
+  use: SiteUse,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  try {
+    return await site.missingRights(use, signal)
+  } catch (error) {
+    if (!isSecretManagerError(error)) throw error
+    throw inContext(error, `nothing was changed: ${site.name} could not be asked`)
+  }
 }
 
 function deniedByCluster(missing: readonly string[]): SecretManagerError {

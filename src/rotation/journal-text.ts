@@ -1,6 +1,6 @@
 /** What the journal of a rotation says, and how it is written down: one JSON document. */
 import { isRecord, recordIn } from '../lib/record.ts'
-import { covers } from './scope.ts'
+import { covers } from './extent.ts'
 import type { KeyName } from './site.ts'
 import type { Stock } from './stock.ts'
 
@@ -15,7 +15,7 @@ export interface Journal extends KeyName {
   readonly vault?: string | undefined
   /** Latest version before the rotation. */
   readonly from: number
-  /** Who wrote last: a random id of each run. */
+  /** Which rotation or retirement wrote last: a random id of each run. */
   readonly run: string
   /** When the rotation began, and ended; RFC 3339. */
   readonly begunAt: string
@@ -49,12 +49,18 @@ export function withStocks(sites: Journal['sites'], stocks: readonly Stock[]): J
 /** The looks at what was not seen by `stocks`, all of them together. */
 export function unseen(
   sites: Journal['sites'],
-  stocks: readonly Pick<Stock, 'where' | 'scope'>[],
+  stocks: readonly Pick<Stock, 'where' | 'extent'>[],
 ): readonly Stock[] {
-  return Object.values(sites).filter(({ where, scope }) => {
-    const seen = stocks.filter((each) => each.where === where).flatMap((each) => each.scope)
-    return !covers(seen, scope)
+  return Object.values(sites).filter(({ where, extent }) => {
+    const seen = stocks.filter((each) => each.where === where).flatMap((each) => each.extent)
+    return !covers(seen, extent)
   })
+}
+
+/** The journal without what was looked at at these sites. */
+export function withoutSites(journal: Journal, names: readonly string[]): Journal {
+  const left = Object.entries(journal.sites).filter(([name]) => !names.includes(name))
+  return { ...journal, sites: Object.fromEntries(left) }
 }
 
 function bySite(stocks: readonly Stock[]): Journal['sites'] {
@@ -104,10 +110,12 @@ const PHASES = ['rotating', 'rewrapping', 'done'] as const
 
 function stockIn(site: string, value: unknown): Stock | undefined {
   if (!isRecord(value)) return undefined
-  const { where, scope, at, isComplete, documents, oldest, newest } = value
+  const { where, at, isComplete, documents, oldest, newest } = value
+  // What it was called in the first journals.
+  const extent = value['extent'] ?? value['scope']
   if (!isText(where) || !isText(at) || typeof documents !== 'number') return undefined
-  if (!isVersion(oldest) || !isVersion(newest) || !isTexts(scope)) return undefined
-  return { site, where, scope, at, isComplete: isComplete === true, documents, oldest, newest }
+  if (!isVersion(oldest) || !isVersion(newest) || !isTexts(extent)) return undefined
+  return { site, where, extent, at, isComplete: isComplete === true, documents, oldest, newest }
 }
 
 function isVersion(value: unknown): value is number | null {

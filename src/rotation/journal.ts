@@ -8,11 +8,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Calls } from '../calls.ts'
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
+import type { Action } from '../kubernetes/access-review.ts'
 import type { KubernetesClient } from '../kubernetes/client.ts'
+import type { KubernetesObject } from '../kubernetes/objects.ts'
 import { isDnsLabel } from '../lib/names.ts'
 import { LABELS } from '../sources/target.ts'
 import { ClusterRights } from './cluster-rights.ts'
-import { journalIn, type Journal } from './journal-text.ts'
+import { journalIn, withoutSites, type Journal } from './journal-text.ts'
 import type { KeyName } from './site.ts'
 
 /** The journal as it was read. */
@@ -39,11 +41,27 @@ export function journalName({ mount, transitKey }: KeyName): string {
   return `secretmanager-rotation-${plain}-${digest}`
 }
 
-/** Where the journal of a key is kept. */
+/** A place that a journal is, or may be, in. */
+export interface JournalPlace {
+  readonly namespace: string
+  /** Where it is not the only one: the cluster, as the inventory names it. */
+  readonly cluster: string | undefined
+  /** Whether nobody named it: it is where a context happens to point. */
+  readonly isGuess: boolean
+  readonly connect: (allowance: Allowance) => Promise<KubernetesClient>
+}
+
+/** The way a journal is named in messages. */
+export function whereOf({ namespace, cluster }: JournalPlace, name: string): string {
+  const within = cluster === undefined ? '' : ` of cluster ${cluster}`
+  return `ConfigMap ${namespace}/${name}${within}`
+}
+
+/** What the journal of a key is kept with. */
 export interface JournalParts {
   readonly key: KeyName
-  readonly namespace: string
-  readonly connect: (allowance: Allowance) => Promise<KubernetesClient>
+  /** Finds where it lies; asked once, unless it fails. */
+  readonly find: (signal: AbortSignal) => Promise<JournalPlace>
   readonly calls: Calls
   /** Names the Vault that the key is in; `undefined` where it cannot be told. */
   readonly vault: (signal: AbortSignal) => Promise<string | undefined>
@@ -53,6 +71,9 @@ export interface JournalParts {
 export class JournalStore {
   readonly name: string
   readonly #parts: JournalParts
+  /** What was found out; a failure is no answer, and is asked again. */
+  #place: JournalPlace | undefined
+  #vault: string | undefined
 
   constructor(parts: JournalParts) {
     this.#parts = parts
@@ -63,44 +84,43 @@ export class JournalStore {
     return this.#parts.key
   }
 
-  /** The way it is named in messages. */
+  /** The way it is named in messages: in full once it was looked for. */
   get where(): string {
-    return `ConfigMap ${this.#parts.namespace}/${this.name}`
+    return this.#place ? whereOf(this.#place, this.name) : `ConfigMap ${this.name}`
   }
 
-  /** Gives what is needed to keep it and not granted, each fit for a line of a message. */
-  missingRights(signal: AbortSignal): Promise<readonly string[]> {
-    const { calls, connect, namespace } = this.#parts
+  /**
+   * Gives what is needed to keep it and not granted, each fit for a line of a message.
+   *
+   * @throws {@link SecretManagerError} where that cannot be asked
+   */
+  async missingRights(signal: AbortSignal): Promise<readonly string[]> {
+    const { calls } = this.#parts
+    const { namespace, connect } = await this.#at(signal)
+    const rights = new ClusterRights(await calls.run({ signal }, connect))
+    const missing = (actions: readonly Action[]): Promise<readonly string[]> =>
+      calls.run({ signal }, (allowance) => rights.missing(allowance, actions))
     const configmap = { resource: 'configmaps', namespace, name: this.name }
-    const actions = [
-      { ...configmap, verb: 'get' },
-      // A name is not known yet when an object is made, so a rule that names it does not count.
-      { verb: 'create', resource: 'configmaps', namespace },
-      { ...configmap, verb: 'patch' },
-    ]
-    return calls.run({ signal }, async (allowance) =>
-      new ClusterRights(await connect(allowance)).missing(allowance, actions),
-    )
+    const unreadable = await missing([{ ...configmap, verb: 'get' }])
+    const isThere = unreadable.length === 0 && (await this.#get(signal)) !== undefined
+    // A name is not known yet when an object is made, so a rule that names it does not count.
+    const create = { verb: 'create', resource: 'configmaps', namespace }
+    const patch = { ...configmap, verb: 'patch' }
+    return [...unreadable, ...(await missing(isThere ? [patch] : [create, patch]))]
   }
 
   /**
    * Reads it.
    *
-   * @throws {@link SecretManagerError} SM_K8S_REJECTED where it is not a journal of this key, SM_K8S_*
+   * @throws {@link SecretManagerError} SM_CONFIG_INVALID where it is not a journal of this key in this Vault, or there are
+   * two; SM_K8S_*
    */
   async read(signal: AbortSignal): Promise<JournalState> {
-    const { calls, connect, namespace } = this.#parts
-    try {
-      const { data, resourceVersion } = await calls.run({ signal }, async (allowance) =>
-        (await connect(allowance)).get(allowance, 'ConfigMap', namespace, this.name),
-      )
-      const journal = this.#parse(data.get(DATA_KEY))
-      await this.#refuseOther(journal, signal)
-      return { journal, resourceVersion }
-    } catch (error) {
-      if (!isSecretManagerError(error) || error.code !== 'SM_K8S_NOT_FOUND') throw error
-      return { journal: undefined, resourceVersion: undefined }
-    }
+    const object = await this.#get(signal)
+    if (object === undefined) return { journal: undefined, resourceVersion: undefined }
+    const journal = this.#parse(object.data.get(DATA_KEY))
+    await this.#refuseOther(journal, signal)
+    return { journal, resourceVersion: object.resourceVersion }
   }
 
   /**
@@ -113,9 +133,10 @@ export class JournalStore {
     { resourceVersion }: JournalState,
     signal: AbortSignal,
   ): Promise<JournalState> {
-    const { calls, connect, namespace } = this.#parts
+    const { calls } = this.#parts
+    const { namespace, connect } = await this.#at(signal)
     const { name } = this
-    const vault = await this.#parts.vault(signal)
+    const vault = await this.#identity(signal)
     const data = {
       [DATA_KEY]: JSON.stringify({ ...journal, ...(vault !== undefined && { vault }) }),
     }
@@ -145,18 +166,37 @@ export class JournalStore {
     const state = await this.read(signal)
     const { journal } = state
     if (!journal || !names.some((name) => Object.hasOwn(journal.sites, name))) return
-    const left = Object.entries(journal.sites).filter(([name]) => !names.includes(name))
-    await this.write({ ...journal, sites: Object.fromEntries(left) }, state, signal)
+    await this.write(withoutSites(journal, names), state, signal)
+  }
+
+  async #at(signal: AbortSignal): Promise<JournalPlace> {
+    return (this.#place ??= await this.#parts.find(signal))
+  }
+
+  async #identity(signal: AbortSignal): Promise<string | undefined> {
+    return (this.#vault ??= await this.#parts.vault(signal))
+  }
+
+  async #get(signal: AbortSignal): Promise<KubernetesObject | undefined> {
+    const { namespace, connect } = await this.#at(signal)
+    try {
+      return await this.#parts.calls.run({ signal }, async (allowance) =>
+        (await connect(allowance)).get(allowance, 'ConfigMap', namespace, this.name),
+      )
+    } catch (error) {
+      if (!isSecretManagerError(error) || error.code !== 'SM_K8S_NOT_FOUND') throw error
+      return undefined
+    }
   }
 
   /** What another Vault came to says nothing of the key of this name in ours. */
   async #refuseOther(journal: Journal | undefined, signal: AbortSignal): Promise<void> {
     if (journal?.vault === undefined) return
-    const vault = await this.#parts.vault(signal)
+    const vault = await this.#identity(signal)
     if (vault === undefined || vault === journal.vault) return
     const message = `${this.where} is the journal of this key in another Vault`
-    throw new SecretManagerError('SM_K8S_REJECTED', message, {
-      hint: 'check the address of Vault; or name another place: --journal-namespace; if that Vault is gone, delete it',
+    throw new SecretManagerError('SM_CONFIG_INVALID', message, {
+      hint: 'check the address of Vault and the context; or name another place: --journal-namespace; if that Vault is gone, delete it',
     })
   }
 
@@ -166,8 +206,8 @@ export class JournalStore {
     const { mount, transitKey } = this.#parts.key
     if (journal?.mount === mount && journal.transitKey === transitKey) return journal
     const message = `${this.where} is not the journal of ${mount}/keys/${transitKey}`
-    throw new SecretManagerError('SM_K8S_REJECTED', message, {
-      hint: 'look at it; delete it if nobody needs it',
+    throw new SecretManagerError('SM_CONFIG_INVALID', message, {
+      hint: 'look at it; delete it if nobody needs it, or name another place: --journal-namespace',
     })
   }
 }

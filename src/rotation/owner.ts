@@ -11,7 +11,8 @@ export interface Owner {
 }
 
 /**
- * Gives the owner of an object, by the marks that each tool leaves.
+ * Gives the owner of an object, by the marks that each tool leaves, and by any field that its controllers wrote: who
+ * wrote an entry last says nothing, as a write by hand takes it over and is put back at the next sync.
  *
  * @see https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
  * @see https://fluxcd.io/flux/components/kustomize/kustomizations/#garbage-collection
@@ -22,15 +23,18 @@ export function ownerOf(object: KubernetesObject): Owner | undefined {
   if (controller !== undefined) return { tool: 'a controller', name: controller }
   const labels = labelsOf(object)
   const annotations = annotationsOf(object)
-  for (const { tool, marks, managers } of TOOLS) {
+  const writers = [...managersOf(object)]
+  for (const { tool, marks, managers, instance } of TOOLS) {
     const [name] = marks.flatMap((mark) => labels.get(mark) ?? annotations.get(mark) ?? [])
     if (name !== undefined) return { tool, name: name.split(':')[0] }
-    if (managersOf(object).some(({ manager, keys }) => keys.length > 0 && managers.has(manager))) {
-      return { tool, name: undefined }
-    }
+    const isKept = labels.get(MANAGED_BY) === tool || writers.some((each) => managers.has(each))
+    if (isKept) return { tool, name: instance && labels.get(instance) }
   }
   return undefined
 }
+
+/** Charts set it to `Helm`, also where another tool applies what they render. */
+const MANAGED_BY = 'app.kubernetes.io/managed-by'
 
 interface Tool {
   readonly tool: Owner['tool']
@@ -38,7 +42,12 @@ interface Tool {
   readonly marks: readonly string[]
   /** Field managers that its controllers write as. */
   readonly managers: ReadonlySet<string>
+  /** A label that it gives the name in, which others set, too: it is no mark. */
+  readonly instance?: string
 }
+
+/** What Argo CD tracks by, unless it was told to use its annotation. */
+const INSTANCE = 'app.kubernetes.io/instance'
 
 /** Flux before Helm, as it installs charts and leaves Helm's marks, too. */
 const TOOLS: readonly Tool[] = [
@@ -46,6 +55,7 @@ const TOOLS: readonly Tool[] = [
     tool: 'Argo CD',
     marks: ['argocd.argoproj.io/tracking-id', 'argocd.argoproj.io/instance'],
     managers: new Set(['argocd-controller', 'argocd-application-controller']),
+    instance: INSTANCE,
   },
   {
     tool: 'Flux',
@@ -56,6 +66,7 @@ const TOOLS: readonly Tool[] = [
     tool: 'Helm',
     marks: ['meta.helm.sh/release-name'],
     managers: new Set(['helm']),
+    instance: INSTANCE,
   },
 ]
 

@@ -5,9 +5,16 @@
 import { aborted } from '../lib/abort.ts'
 import type { Runtime } from '../runtime.ts'
 import type { KeyFacts, KeyMinima } from '../vault/keyring.ts'
-import { emptyJournal, unseen, withStocks, type Journal, type Retirement } from './journal-text.ts'
+import {
+  emptyJournal,
+  withoutSites,
+  withStocks,
+  type Journal,
+  type Retirement,
+} from './journal-text.ts'
 import type { JournalState, JournalStore } from './journal.ts'
 import { stocksOf, tour, type Listeners } from './look.ts'
+import { reasonsAgainst } from './reasons.ts'
 import type { Recrypt } from './recrypt.ts'
 import type { Site } from './site.ts'
 import type { Stock } from './stock.ts'
@@ -31,6 +38,8 @@ export interface RetirementOptions extends Listeners {
   /** How long whoever applies old sources over and over is waited for, in milliseconds. */
   readonly settleMs: number
   readonly dryRun: boolean
+  /** Places of the journal that are gone: they stand in the way of nothing. */
+  readonly forget?: readonly string[]
   readonly onStep: (step: RetirementStep) => void
 }
 
@@ -53,11 +62,6 @@ export interface RetirementResult {
   readonly reasons: readonly string[]
 }
 
-/** An inventory that is older is none. */
-const FRESH_MS = 24 * 3600 * 1000
-/** How much the clocks of two hosts may differ. */
-const SKEW_MS = 600 * 1000
-
 /**
  * Retires the old versions of a key.
  *
@@ -72,9 +76,22 @@ export async function retire(
   return new RetirementRun(parts, options, state, await parts.facts(signal)).perform()
 }
 
-/** A run that was ended between raising and its last look: what it raised is lowered, and all of it done anew. */
+/**
+ * The minimum that a run begins with: what an earlier one raised, and had not looked at once more when it was ended, is
+ * lowered first.
+ */
+export function beginsWith(
+  { minDecryptionVersion: now, minAvailableVersion }: KeyFacts,
+  journal: Journal | undefined,
+): number {
+  const { phase, from = now } = journal?.retirement ?? {}
+  // What was destroyed meanwhile cannot open again, and what unretire opened stays so.
+  return phase === 'raising' ? Math.min(Math.max(from, minAvailableVersion), now) : now
+}
+
+/** What was raised and not looked at is lowered, and all of it done anew. */
 async function finishEarlier(
-  { journal: store, configure, facts }: RetirementParts,
+  { journal: store, configure, facts, runtime }: RetirementParts,
   { signal, dryRun, onStep }: RetirementOptions,
   state: JournalState,
 ): Promise<JournalState> {
@@ -83,12 +100,12 @@ async function finishEarlier(
   if (journal === undefined || retirement?.phase !== 'raising') return state
   onStep({ step: 'resume', retirement })
   if (dryRun) return state
-  const { minDecryptionVersion: now, minAvailableVersion } = await facts(signal)
-  // What was destroyed meanwhile cannot open again, and what unretire opened stays so.
-  const to = Math.min(Math.max(retirement.from, minAvailableVersion), now)
-  if (to < now) await configure({ minDecryptionVersion: to }, signal)
+  const key = await facts(signal)
+  const to = beginsWith(key, journal)
+  if (to < key.minDecryptionVersion) await configure({ minDecryptionVersion: to }, signal)
   const lowered = { ...retirement, phase: 'done', to } as const
-  return store.write({ ...journal, retirement: lowered }, state, signal)
+  const run = runtime.randomId()
+  return store.write({ ...journal, retirement: lowered, run }, state, signal)
 }
 
 class RetirementRun {
@@ -97,6 +114,7 @@ class RetirementRun {
   readonly #facts: KeyFacts
   /** Oldest version that is to stay. */
   readonly #to: number
+  readonly #run: string
   #state: JournalState
 
   constructor(
@@ -109,6 +127,7 @@ class RetirementRun {
     this.#options = options
     this.#state = state
     this.#facts = facts
+    this.#run = parts.runtime.randomId()
     const { latestVersion, minDecryptionVersion } = facts
     this.#to = Math.max(latestVersion - options.keep, minDecryptionVersion, 1)
   }
@@ -167,8 +186,14 @@ class RetirementRun {
     const recrypt = recryptTo(latest)
     const taken = await tour(sites, { ...this.#options, runtime, mode: 'try', latest, recrypt })
     const stocks = stocksOf(taken)
-    const known = { to: this.#to, latest, now: runtime.wallClock(), journal: this.#state.journal }
-    return { latest, from, to: from, stocks, reasons: reasonsAgainst(stocks, known) }
+    const { journal } = this.#state
+    const reasons = reasonsAgainst(stocks, {
+      journal: journal && withoutSites(journal, this.#options.forget ?? []),
+      to: this.#to,
+      latest,
+      nowUnixMs: runtime.wallClock(),
+    })
+    return { latest, from, to: from, stocks, reasons }
   }
 
   async #note(retirement: Retirement, stocks: readonly Stock[]): Promise<void> {
@@ -176,55 +201,7 @@ class RetirementRun {
     const journal = this.#state.journal ?? emptyJournal(store.key, this.#facts.latestVersion)
     const sites = withStocks(journal.sites, stocks)
     const { signal } = this.#options
-    this.#state = await store.write({ ...journal, retirement, sites }, this.#state, signal)
+    const now: Journal = { ...journal, retirement, sites, run: this.#run }
+    this.#state = await store.write(now, this.#state, signal)
   }
-}
-
-interface Known {
-  /** Oldest version that is to stay. */
-  readonly to: number
-  readonly latest: number
-  /** Unix milliseconds. */
-  readonly now: number
-  readonly journal: Journal | undefined
-}
-
-/** Why nothing may be retired: I21. What was looked at elsewhere counts as long as it is fresh. */
-function reasonsAgainst(
-  stocks: readonly Stock[],
-  { to, latest, now, journal }: Known,
-): readonly string[] {
-  const elsewhere = unseen(journal?.sites ?? {}, stocks)
-  const isUnfinished = journal !== undefined && journal.phase !== 'done'
-  return [
-    ...(isUnfinished ? ['a rotation is not finished: secretmanager rotate'] : []),
-    ...elsewhere.flatMap((stock) => agedReason(stock, now)),
-    ...[...stocks, ...elsewhere].flatMap((stock) => reasonsOf(stock, to, latest)),
-  ]
-}
-
-function agedReason({ site, at }: Stock, now: number): readonly string[] {
-  const age = now - Date.parse(at)
-  const mend = 'name it in --inventory, or --forget it'
-  // A time that is none, or that clocks cannot differ by.
-  if (!(age > -SKEW_MS)) return [`it is not known when ${site} was looked at: ${mend}`]
-  if (age <= FRESH_MS) return []
-  const hours = Math.floor(age / 3_600_000)
-  return [`${site} was not looked at for ${hours} hours: ${mend}`]
-}
-
-function reasonsOf(
-  { site, isComplete, oldest, newest }: Stock,
-  to: number,
-  latest: number,
-): readonly string[] {
-  return [
-    ...(isComplete ? [] : [`${site} was not looked at completely`]),
-    ...(oldest !== null && oldest < to
-      ? [`${site} has documents under version ${oldest}, before ${to}: secretmanager rewrap`]
-      : []),
-    ...(newest !== null && newest > latest
-      ? [`${site} has documents under version ${newest}, after the latest: was Vault restored?`]
-      : []),
-  ]
 }

@@ -5,6 +5,7 @@
 import { aborted } from '../lib/abort.ts'
 import type { Runtime } from '../runtime.ts'
 import { askOnce, isRefusal } from './ask-once.ts'
+import { beginningOf, type KeyVersions } from './beginning.ts'
 import { emptyJournal, withStocks, type Journal } from './journal-text.ts'
 import { otherRun, type JournalState, type JournalStore } from './journal.ts'
 import { stocksOf, tour, type Listeners } from './look.ts'
@@ -19,8 +20,8 @@ export interface RotationParts {
   readonly journal: JournalStore
   /** Everywhere that documents of the key lie. */
   readonly sites: readonly Site[]
-  /** Asks for the latest version of the key. */
-  readonly latest: (signal: AbortSignal) => Promise<number>
+  /** Asks for the versions of the key. */
+  readonly facts: (signal: AbortSignal) => Promise<KeyVersions>
   /** Adds a version; sent once. @returns the latest version */
   readonly rotate: (signal: AbortSignal) => Promise<number>
   /** Brings ciphertexts to at least this version. */
@@ -36,7 +37,7 @@ export interface RotationParts {
 /** How a rotation goes, told as it goes. */
 export interface RotationOptions extends Listeners {
   readonly signal: AbortSignal
-  /** A key that was rotated less than so many milliseconds ago is not rotated again. */
+  /** A key that was rotated less than so many milliseconds ago, by whomever, is not rotated again. */
   readonly minAgeMs: number
   /** Whether each document is proven to open after the rewrap. */
   readonly verify: boolean
@@ -68,7 +69,7 @@ export interface Rotation {
  * Rotates, rewraps and verifies. It ends there: no version is retired.
  *
  * @throws {@link SecretManagerError} before anything is changed where a right is missing; SM_K8S_CONFLICT where another run
- * rotates; SM_VAULT_*, SM_K8S_*. Run again, it goes on.
+ * rotates; SM_ROLLBACK_REFUSED where the key has lost a version that the journal has; SM_VAULT_*, SM_K8S_*. Run again, it goes on.
  */
 export async function rotate(parts: RotationParts, options: RotationOptions): Promise<Rotation> {
   const { signal, onStep, verify } = options
@@ -100,29 +101,29 @@ class RotationRun {
 
   /** Sees to it that there is a new version, whatever became of an earlier run. */
   async version(): Promise<Versions> {
-    const { journal: store, latest } = this.#parts
-    const { signal, onStep } = this.#options
+    const { journal: store, facts, runtime } = this.#parts
+    const { signal, onStep, minAgeMs } = this.#options
     this.#state = await store.read(signal)
-    const { journal } = this.#state
-    const now = await latest(signal)
-    if (journal === undefined || journal.phase === 'done') return this.#begin(now, journal)
-    const isRotated = now > journal.from
-    onStep({ step: 'resume', journal, isRotated })
-    if (isRotated) return this.#rotated(journal.from, now)
-    return this.#resume(journal)
-  }
-
-  async #begin(now: number, last: Journal | undefined): Promise<Versions> {
-    const { minAgeMs, onStep } = this.#options
-    const nowUnixMs = this.#parts.runtime.wallClock()
-    const ageMs = last ? nowUnixMs - Date.parse(last.begunAt) : Infinity
-    // Clocks differ: what began a little later than now is young, and what is far ahead tells nothing.
-    if (Math.abs(ageMs) < minAgeMs) {
-      onStep({ step: 'young', ageMs })
-      return { from: now, to: now }
+    const key = await facts(signal)
+    const { latestVersion: now } = key
+    const nowUnixMs = runtime.wallClock()
+    const { journal: last } = this.#state
+    const { where } = store
+    const beginning = beginningOf({ journal: last, where, key, minAgeMs, nowUnixMs })
+    switch (beginning.begin) {
+      case 'rotate': {
+        const begunAt = new Date(nowUnixMs).toISOString()
+        return this.#ask(now, { from: now, begunAt, doneAt: undefined })
+      }
+      case 'young':
+        onStep({ step: 'young', ageMs: beginning.ageMs })
+        return { from: now, to: now }
+      case 'resume': {
+        const { journal, isRotated } = beginning
+        onStep({ step: 'resume', journal, isRotated })
+        return isRotated ? this.#rotated(journal.from, now) : this.#resume(journal)
+      }
     }
-    const begunAt = new Date(nowUnixMs).toISOString()
-    return this.#ask(now, { from: now, begunAt, doneAt: undefined })
   }
 
   /**
@@ -130,14 +131,14 @@ class RotationRun {
    * before, or is about to ask. Its request cannot take longer than its limit.
    */
   async #resume(journal: Journal): Promise<Versions> {
-    const { journal: store, latest, patienceMs, runtime } = this.#parts
+    const { journal: store, facts, patienceMs, runtime } = this.#parts
     const { signal, onStep } = this.#options
     onStep({ step: 'wait', ms: patienceMs })
     await runtime.sleep(patienceMs, signal)
     if (signal.aborted) throw aborted()
     const later = await store.read(signal)
     const isSame = later.resourceVersion === this.#state.resourceVersion
-    const version = await latest(signal)
+    const { latestVersion: version } = await facts(signal)
     this.#state = later
     if (version > journal.from) return this.#rotated(journal.from, version)
     if (!isSame) throw otherRun(store.where)
@@ -146,7 +147,7 @@ class RotationRun {
 
   /** V15: where no answer came, the key itself says whether it was rotated. It is never asked twice. */
   async #ask(from: number, changes: Partial<Journal>): Promise<Versions> {
-    const { latest, runtime } = this.#parts
+    const { facts, runtime } = this.#parts
     const { signal, onStep } = this.#options
     const before = this.#state.journal
     const notedAt = runtime.now()
@@ -155,7 +156,7 @@ class RotationRun {
     const answer = await askOnce(this.#parts, { notedAt, from, signal })
     if (typeof answer === 'number') return this.#rotated(from, answer)
     if (signal.aborted) throw answer
-    const now = await latest(signal)
+    const { latestVersion: now } = await facts(signal)
     if (now > from) return this.#rotated(from, now)
     // Nothing is under way any more.
     if (isRefusal(answer)) await this.#takeBack(before)
@@ -188,7 +189,9 @@ class RotationRun {
   async end(stocks: readonly Stock[], isDone: boolean): Promise<void> {
     const sites = withStocks(this.#state.journal?.sites ?? {}, stocks)
     const doneAt = new Date(this.#parts.runtime.wallClock()).toISOString()
-    await this.#write(isDone ? { phase: 'done', doneAt, sites } : { sites })
+    // One that had come to its end, and was not begun anew, ended when it did.
+    const isEnd = isDone && this.#state.journal?.phase !== 'done'
+    await this.#write(isEnd ? { phase: 'done', doneAt, sites } : { sites })
   }
 
   async #tour(latest: number, mode: Mode): Promise<readonly Stock[]> {

@@ -6,7 +6,7 @@ import type { SecretManagerError } from '../errors.ts'
 import type { BoundPlace } from '../sealed/binding.ts'
 import type { Claims } from '../sealed/format.ts'
 import type { Owner } from './owner.ts'
-import type { Scope } from './scope.ts'
+import type { Extent } from './extent.ts'
 
 /** The key whose documents are looked for. */
 export interface KeyName {
@@ -70,21 +70,24 @@ export type Stored =
   | { readonly isWritten: true }
   | { readonly isWritten: false; readonly now: FoundObject | undefined }
 
+/** What is done with a place: documents are written, or it is but looked at. */
+export type SiteUse = 'rewrap' | 'look'
+
 /** A place that documents are kept in. */
 export interface Site {
   /** As reports name it, such as `cluster default`. */
   readonly name: string
   readonly isCluster: boolean
   /** How much of it is looked at. */
-  readonly scope: Scope
+  readonly extent: Extent
   /** What documents here are bound to: the setting `cluster` of their readers. */
   readonly cluster: string
   /**
-   * Gives what is needed for a rewrap and not granted, each fit for a line of a message.
+   * Gives what is needed for that and not granted, each fit for a line of a message.
    *
    * @throws {@link SecretManagerError} where that cannot be asked
    */
-  missingRights(signal: AbortSignal): Promise<readonly string[]>
+  missingRights(use: SiteUse, signal: AbortSignal): Promise<readonly string[]>
   /** What it holds. Objects without a document of the key are left out. */
   pages(signal: AbortSignal): AsyncIterable<Page>
 }

@@ -52,13 +52,16 @@ export class Clusters {
     }
   }
 
-  /** The namespace that a definition without one means. */
-  async namespace(signal: AbortSignal): Promise<string> {
+  /** The namespace that a definition without one means, and whether it is but that of a context. */
+  async ownNamespace(
+    signal: AbortSignal,
+  ): Promise<{ readonly namespace: string; readonly isGuess: boolean }> {
     const { settings, calls, connections } = this.#core
     const named = settings.kubernetes.namespace
-    if (named !== undefined) return named
+    if (named !== undefined) return { namespace: named, isGuess: false }
     const { access } = await calls.run({ signal }, (allowance) => connections.kubernetes(allowance))
-    return access.namespace ?? 'default'
+    const { namespace = 'default', origin } = access
+    return { namespace, isGuess: origin !== 'in-cluster' }
   }
 
   /** The configured cluster, as far as it is selected. */
@@ -67,7 +70,7 @@ export class Clusters {
     { definitions, scan }: Selection,
     signal: AbortSignal,
   ): Promise<ClusterSite> {
-    const own = await this.namespace(signal)
+    const { namespace: own } = await this.ownNamespace(signal)
     return this.#site(key, {
       name: this.#core.settings.cluster,
       context: undefined,

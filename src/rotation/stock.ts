@@ -1,7 +1,7 @@
 /** What one look at a site came to: how many documents of the key there are, and under which versions. */
 import type { Outcome } from './outcome.ts'
 import type { Entry } from './rewrap.ts'
-import { covers, scopeText, WHOLE, type Scope } from './scope.ts'
+import { covers, extentText, WHOLE, type Extent } from './extent.ts'
 import type { Site } from './site.ts'
 
 /** The result of a look, as the journal keeps it. */
@@ -10,7 +10,7 @@ export interface Stock {
   readonly site: string
   /** Name of the site, and how much of it was looked at. */
   readonly where: string
-  readonly scope: Scope
+  readonly extent: Extent
   /** RFC 3339. */
   readonly at: string
   /** Whether all of the site was looked at, and everything that is named was found and could be read. */
@@ -25,7 +25,7 @@ export interface Stock {
 
 /** Counts the entries of one site. */
 export class StockTaking {
-  readonly #site: Pick<Site, 'name' | 'scope'>
+  readonly #site: Pick<Site, 'name' | 'extent'>
   readonly #at: number
   readonly #counts = new Map<Outcome['state'], number>()
   #unread = 0
@@ -33,18 +33,21 @@ export class StockTaking {
   #newest = -Infinity
 
   /** @param nowUnixMs - when the look begins */
-  constructor(site: Pick<Site, 'name' | 'scope'>, nowUnixMs: number) {
+  constructor(site: Pick<Site, 'name' | 'extent'>, nowUnixMs: number) {
     this.#site = site
     this.#at = nowUnixMs
   }
 
   add({ outcome, document }: Entry): void {
     this.#counts.set(outcome.state, this.count(outcome.state) + 1)
-    if (document === undefined || outcome.state === 'foreign') return
+    const { state } = outcome
+    if (document === undefined || NOT_OURS.has(state)) return
     this.#newest = Math.max(this.#newest, document.keyVersion)
+    // What somebody else wrote meanwhile is current.
+    if (state === 'overtaken') return
     const { keyVersion, appliedVersion = Infinity } = document
     const now = outcome.state === 'rewrapped' ? outcome.to : keyVersion
-    if (!IS_ELSEWHERE.has(outcome.state)) this.#oldest = Math.min(this.#oldest, now, appliedVersion)
+    this.#oldest = Math.min(this.#oldest, now, appliedVersion)
   }
 
   /** A part of the site could not be looked at. */
@@ -63,12 +66,12 @@ export class StockTaking {
 
   result(): Stock {
     const states = ['current', 'rewrapped', 'behind', 'failed'] as const
-    const { name, scope } = this.#site
-    const isWhole = covers(scope, WHOLE)
+    const { name, extent } = this.#site
+    const isWhole = covers(extent, WHOLE)
     return {
-      site: isWhole ? name : `${name}, ${scopeText(scope)}`,
+      site: isWhole ? name : `${name}, ${extentText(extent)}`,
       where: name,
-      scope,
+      extent,
       at: new Date(this.#at).toISOString(),
       isComplete: this.#unread === 0 && this.count('failed') === 0,
       documents: states.reduce((sum, state) => sum + this.count(state), 0),
@@ -78,8 +81,8 @@ export class StockTaking {
   }
 }
 
-/** What somebody else wrote meanwhile is current; what nobody knows the key of is current, or opens no more. */
-const IS_ELSEWHERE: ReadonlySet<Outcome['state']> = new Set(['overtaken', 'unknown'])
+/** Of another key, or of one that nobody knows: its version is no version of this key, or it opens no more. */
+const NOT_OURS: ReadonlySet<Outcome['state']> = new Set(['foreign', 'unknown'])
 
 /** `null` where there was none. */
 function finite(version: number): number | null {

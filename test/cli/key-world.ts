@@ -26,6 +26,10 @@ export const BY_KEY: readonly string[] = BY_TOKEN.filter(
   (flag) => flag !== '--key' && flag !== 'secrets.json',
 )
 
+/** What is said first where nobody named a place for the journal. */
+export const BY_CONTEXT =
+  "the journal is ConfigMap app/secretmanager-rotation-app, in your context's namespace; --journal-namespace fixes it\n"
+
 /** What commands are run in. */
 export interface KeyWorld extends CliWorld {
   /** As who may do everything sees it; waiting takes no time. */

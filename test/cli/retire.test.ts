@@ -5,6 +5,7 @@ import type { Input } from '../../src/cli/input.ts'
 import { given, intercepted, operatorRuntime } from './authoring-world.ts'
 import {
   asWho,
+  BY_CONTEXT,
   BY_KEY,
   changeKey,
   everything,
@@ -44,7 +45,7 @@ describe('retire', () => {
     expect(await retire()).toEqual({
       code: 0,
       stdout: '',
-      stderr: `waiting 10.0 s for who puts old documents back
+      stderr: `${BY_CONTEXT}waiting 10.0 s for who puts old documents back
 app: retired version 1, the latest is 3; secretmanager unretire takes it back
 `,
     })
@@ -57,7 +58,7 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     expect(await retire(['--keep', '0'])).toEqual({
       code: 0,
       stdout: '',
-      stderr: 'app: nothing to retire: only version 3 opens\n',
+      stderr: `${BY_CONTEXT}app: nothing to retire: only version 3 opens\n`,
     })
     expect(await everything(world)).toEqual(before)
   })
@@ -67,7 +68,7 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     expect(await retire(['--dry-run'])).toEqual({
       code: 0,
       stdout: '',
-      stderr: 'app: nothing is in the way of retiring version 1; nothing was changed\n',
+      stderr: `${BY_CONTEXT}app: nothing is in the way of retiring version 1; nothing was changed\n`,
     })
     expect(await everything(world)).toEqual(before)
   })
@@ -116,12 +117,12 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     expect(typo.stderr).toContain(
       'nothing is recorded of east; recorded: cluster east, namespace default; ',
     )
-    const forgotten = await runKey(
-      world,
-      [...RETIRE, '--forget', 'cluster east, namespace default'],
-      later,
-    )
-    expect(forgotten).toMatchObject({ code: 0 })
+    const forget = [...RETIRE, '--forget', 'cluster east, namespace default']
+    const before = await everything(world)
+    // A rehearsal says what the run would come to.
+    expect(await runKey(world, [...forget, '--dry-run'], later)).toMatchObject({ code: 0 })
+    expect(await everything(world)).toEqual(before)
+    expect(await runKey(world, forget, later)).toMatchObject({ code: 0 })
   })
 
   test('the policy of the Python original does not do, and --compat is no way out', async () => {
@@ -154,19 +155,32 @@ app: retired version 1, the latest is 3; secretmanager unretire takes it back
     expect(await versionsOf(world)).toMatchObject({ decrypt: 1 })
   })
 
-  test('ctrl-c once the minimum was raised: it can be run again, and then is retired', async () => {
+  test.each([
+    ['is about to be', 1],
+    ['was', 2],
+  ])('ctrl-c once the minimum %s raised: run again, it is', async (_when, decrypt) => {
     const person = new AbortController()
     let changes = 0
     const runtime = intercepted(world.operator, (request) => {
-      if (request === 'POST /v1/transit/keys/app/config' && ++changes === 2) person.abort('SIGINT')
+      const isChange = request === 'POST /v1/transit/keys/app/config'
+      if (changes === 2 || (isChange && ++changes === 2 && decrypt === 1)) person.abort('SIGINT')
       return undefined
     })
     const ran = await runKey(world, RETIRE, runtime, given(''), person.signal)
     expect(ran).toMatchObject({ code: 130, stdout: '' })
     expect(ran.stderr).toContain('\nnot finished: run the same again, or take it back: ')
-    const again = await retire()
-    expect(again).toMatchObject({ code: 0 })
-    expect(again.stderr).toContain('did not end: what it raised is lowered first\n')
+    expect(await versionsOf(world)).toMatchObject({ decrypt })
+    const before = await everything(world)
+    const rehearsed = await retire(['--dry-run'])
+    expect(rehearsed.stderr).toContain('nothing is in the way of retiring version 1;')
+    expect(await everything(world)).toEqual(before)
+    // Who puts old documents back is waited for again.
+    expect(await retire()).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(
+        /did not end: what it raised is lowered first\nwaiting 10\.0 s .*\napp: retired version 1, /,
+      ),
+    })
     expect(await versionsOf(world)).toMatchObject({ decrypt: 2 })
   })
 })

@@ -208,6 +208,24 @@ test('an object that Argo CD keeps is left alone, and its source is named', asyn
   expect(await versionOf(world, 'one')).toBe(1)
 })
 
+test('so is one that Argo CD tracks by its label, after somebody wrote its entry in the cluster', async () => {
+  const { stack, plan } = world
+  const token = plan.adminToken
+  const path = `/api/v1/namespaces/${plan.namespace}/secrets`
+  const { data } = await objectOf(world, 'one')
+  await stack.kubernetesWire('DELETE', `${path}/one`, { token })
+  const metadata = { name: 'one', labels: { 'app.kubernetes.io/instance': 'shop' } }
+  const body = { metadata, data: { 'secrets.json': 'YQ==' } }
+  await stack.kubernetesWire('POST', `${path}?fieldManager=argocd-controller`, { token, body })
+  const edited = { metadata, data }
+  await stack.kubernetesWire('PUT', `${path}/one?fieldManager=kubectl`, { token, body: edited })
+  expect(JSON.stringify((await objectOf(world, 'one')).metadata)).toContain('argocd-controller')
+  await changeKey(world, 'rotate')
+  const ran = await rewrap()
+  expect(ran.stdout).toContain('Argo CD (shop) keeps it as its source says: rewrap that')
+  expect(await versionOf(world, 'one')).toBe(1)
+})
+
 test.each([
   [['--transit-key', 'a/b'], 2, 'is not the name of a Transit key'],
   [['one'], 2, 'readKey is required'],

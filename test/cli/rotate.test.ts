@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { intercepted, operatorRuntime } from './authoring-world.ts'
 import {
   asWho,
+  BY_CONTEXT,
   BY_KEY,
   everything,
   jsonLines,
@@ -40,7 +41,7 @@ describe('all goes well', () => {
 rewrapped  secrets.json of Secret app/two, version 1 -> 2
 `,
     })
-    expect(stderr.replace(/took \S+ s/, 'took 1 s')).toBe(`app: version 1 -> 2
+    expect(stderr.replace(/took \S+ s/, 'took 1 s')).toBe(`${BY_CONTEXT}app: version 1 -> 2
 app version 2: 2 rewrapped
 Transit proved that each of them opens
 took 1 s; old versions still open: secretmanager retire
@@ -72,7 +73,7 @@ took 1 s; old versions still open: secretmanager retire
     await rotate()
     const { code, stderr } = await rotate('--min-age', '1h')
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^the last rotation began \d+ s ago: only rewrapping\n/)
+    expect(stderr).toMatch(/\nthe last rotation began \d+ s ago: only rewrapping\n/)
     expect(await versionsOf(world)).toMatchObject({ latest: 2 })
   })
 
@@ -93,11 +94,29 @@ describe('nothing is changed', () => {
     const { code, stdout, stderr } = await rotate('--dry-run')
     expect(code).toBe(0)
     expect(stdout).toContain('behind     secrets.json of Secret app/one, version 1\n')
-    expect(stderr).toBe('app would be rotated, to version 2: 2 behind; nothing was changed\n')
+    expect(stderr).toBe(
+      `${BY_CONTEXT}app would be rotated, to version 2: 2 behind; nothing was changed\n`,
+    )
+    expect(await everything(world)).toEqual(before)
+  })
+
+  test('--dry-run --min-age says that a key which is too young would not be rotated', async () => {
+    await rotate()
+    const before = await everything(world)
+    const young = await rotate('--dry-run', '--min-age', '1h', '--json')
+    expect(young).toMatchObject({ code: 0 })
+    expect(young.stderr).toMatch(
+      /\nthe last rotation began \d+ s ago: only rewrapping\napp version 2: 2 current; nothing was changed\n$/,
+    )
+    const key = { mount: 'transit', transitKey: 'app' }
+    expect(jsonLines(young.stdout).at(-1)).toEqual({ key, from: 2, to: 2, dryRun: true })
+    const old = await rotate('--dry-run', '--min-age', '1ms', '--json')
+    expect(jsonLines(old.stdout).at(-1)).toEqual({ key, from: 2, to: 3, dryRun: true })
     expect(await everything(world)).toEqual(before)
   })
 
   test.each([
+    ['a mistyped name in a rehearsal', ['oen', '--key', 'a', '--dry-run'], 4, 'no Secret app/oen'],
     ['a mistyped name', ['oen', '--key', 'secrets.json'], 4, 'there is no Secret app/oen'],
     ['a mistyped entry', ['one', '--key', 'secret.json'], 4, 'there is no entry "secret.json"'],
     ['a mistyped key', ['--transit-key', 'typo'], 4, 'SM_KEY_NOT_FOUND'],
@@ -167,7 +186,9 @@ describe('not to the end', () => {
     expect(ran.stderr).toMatch(/\nnot finished: run the same again, .*\ninterrupted\n$/)
     const again = await rotate()
     expect(again).toMatchObject({ code: 0 })
-    expect(again.stderr).toMatch(/^a run that began at \S+ did not end: this one goes on with it\n/)
+    expect(again.stderr).toMatch(
+      /\na run that began at \S+ did not end: this one goes on with it\n/,
+    )
     expect(await versionsOf(world)).toMatchObject({ latest: 2 })
     expect(await versionOf(world, 'two')).toBe(2)
   })

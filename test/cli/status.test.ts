@@ -66,6 +66,8 @@ test('after rotate and retire both are told, and places that were looked at befo
 last rotation: TIME (1 s ago), from version 2
 last retire:   TIME (1 s ago), to version 2
 also recorded: cluster east, namespace default, TIME (1 s ago): 0 documents
+also recorded: cluster default, TIME (1 s ago): 1 documents, the oldest under version 3
+journal:       ConfigMap app/secretmanager-rotation-app
 `)
 })
 
@@ -89,6 +91,7 @@ test('--json is one document with all of it', async () => {
     key: { mount: 'transit', transitKey: 'app', latestVersion: 2, isDerived: true },
     sites: ['cluster default'],
     journal: null,
+    noJournal: 'none is recorded in ConfigMap app/secretmanager-rotation-app',
     behind: 1,
     failed: 0,
     unread: [],

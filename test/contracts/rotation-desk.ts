@@ -85,7 +85,8 @@ export interface RotationDesk {
   reader(): SecretManager
   create(kind: Kind, object: object): Promise<Stored>
   get(kind: Kind, name: string): Promise<Stored>
-  replace(kind: Kind, object: object): Promise<void>
+  /** @returns the object as it is stored then */
+  replace(kind: Kind, object: object): Promise<Stored>
   remove(kind: Kind, name: string): Promise<void>
   /** A Secret with these texts. */
   secret(name: string, texts: Readonly<Record<string, string>>, more?: object): Promise<Stored>
@@ -208,7 +209,7 @@ function deskOf(
         connect: (allowance) => core.connections.kubernetes(allowance),
       })
       const sites = [site, ...(others?.({ core }) ?? [])]
-      const parts = { core, runtime: own, key, sites, namespace, isCompat }
+      const parts = { core, runtime: own, key, sites, journal: namespace, isCompat }
       return await work({ core, job: new KeyJob(parts), runtime: own, sites })
     } finally {
       await closeCore(core)
@@ -265,7 +266,8 @@ function deskOf(
     get: async (kind, name) => (await kubernetes('GET', `${pathOf(kind)}/${name}`)) as Stored,
     async replace(kind, object) {
       const { metadata } = object as Stored
-      await kubernetes('PUT', `${pathOf(kind)}/${String(metadata['name'])}`, object)
+      const path = `${pathOf(kind)}/${String(metadata['name'])}`
+      return (await kubernetes('PUT', path, object)) as Stored
     },
     remove: async (kind, name) => void (await kubernetes('DELETE', `${pathOf(kind)}/${name}`)),
     async secret(name, texts, more = {}) {

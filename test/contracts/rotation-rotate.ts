@@ -207,7 +207,7 @@ export function rotateContract(world: () => KubevaultUnderTest): void {
       desk.job({}, ({ job, core, runtime, sites }) => {
         const key = { mount, transitKey: 'mistyped' }
         const other = new (job.constructor as typeof import('../../src/rotation/job.ts').KeyJob)({
-          ...{ core, runtime, key, sites, namespace: desk.plan.namespace, isCompat: false },
+          ...{ core, runtime, key, sites, journal: desk.plan.namespace, isCompat: false },
         })
         return rotate(other.rotation(), {
           ...{ signal: never, minAgeMs: 0, verify: true, onStep: () => undefined },

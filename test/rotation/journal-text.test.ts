@@ -14,7 +14,7 @@ const version = fc.integer({ min: 0, max: 1e6 })
 const stock: fc.Arbitrary<Stock> = fc.record({
   site: fc.string({ unit: 'binary' }),
   where: fc.string(),
-  scope: fc.array(fc.string()),
+  extent: fc.array(fc.string()),
   at: time,
   isComplete: fc.boolean(),
   documents: fc.nat(),
@@ -58,6 +58,12 @@ test('that of a key that was never rotated is one', () => {
   expect(journalIn(JSON.stringify(empty))).toEqual(empty)
 })
 
+test('one that tells extents by their first name, scope, is read as it is', () => {
+  const { extent, ...rest } = WHOLE.sites.a
+  const text = JSON.stringify({ ...WHOLE, sites: { a: { ...rest, scope: extent } } })
+  expect(journalIn(text)).toEqual(WHOLE)
+})
+
 test('X1: what is no journal is none, and throws nothing', () => {
   fc.assert(
     fc.property(
@@ -80,7 +86,7 @@ const WHOLE = {
     a: {
       site: 'a',
       where: 'a',
-      scope: ['*'],
+      extent: ['*'],
       newest: 4,
       at: '2026-01-01T00:00:00Z',
       isComplete: true,

@@ -167,7 +167,7 @@ describe('the stock of a site', () => {
   function stockOf(
     ...told: readonly (readonly [StoredDocument | undefined, Outcome])[]
   ): StockTaking {
-    const taking = new StockTaking({ name: 'cluster a', scope: ['*'] }, AT)
+    const taking = new StockTaking({ name: 'cluster a', extent: ['*'] }, AT)
     for (const [held, outcome] of told) {
       taking.add({ site: 'cluster a', object: object(), dataKey: 'a', document: held, outcome })
     }
@@ -193,6 +193,11 @@ describe('the stock of a site', () => {
       'one of another key',
       stockOf([RAW_OLD, { state: 'foreign' }], [CURRENT, { state: 'current' }]),
       { documents: 1, oldest: 3, isComplete: true },
+    ],
+    [
+      'a raw one of a key that nobody names, of more versions than this one',
+      stockOf([{ ...RAW_OLD, keyVersion: 9 }, { state: 'unknown' }]),
+      { documents: 0, oldest: null, newest: null, isComplete: true },
     ],
     [
       'one that somebody wrote meanwhile',

@@ -15,7 +15,10 @@ function objectWith(metadata: Record<string, unknown>): KubernetesObject {
   }
 }
 
-function managed(manager: string, fields: object = { 'f:data': { 'f:app.json': {} } }): object {
+const DATA = { 'f:data': { 'f:app.json': {} } }
+const LABELLED = { 'f:metadata': { 'f:labels': { 'f:app.kubernetes.io/instance': {} } } }
+
+function managed(manager: string, fields: object = DATA): object {
   return { managedFields: [{ manager, operation: 'Update', fieldsV1: fields }] }
 }
 
@@ -65,8 +68,53 @@ const ROWS: readonly (readonly [string, object, Owner | undefined])[] = [
   ],
   ['Helm by what it wrote', managed('helm'), { tool: 'Helm', name: undefined }],
   [
-    'who wrote no entry, only a label',
-    managed('argocd-controller', { 'f:metadata': { 'f:labels': { 'f:a': {} } } }),
+    'Argo CD that tracks by a label, once somebody else wrote its entries',
+    {
+      labels: { 'app.kubernetes.io/instance': 'shop' },
+      managedFields: [
+        { manager: 'secretmanager', operation: 'Update', fieldsV1: DATA },
+        { manager: 'argocd-controller', operation: 'Apply', fieldsV1: LABELLED },
+      ],
+    },
+    { tool: 'Argo CD', name: 'shop' },
+  ],
+  [
+    'Argo CD that tracks by a label of its own choice',
+    managed('argocd-controller', LABELLED),
+    { tool: 'Argo CD', name: undefined },
+  ],
+  [
+    'Flux and Helm, once somebody else wrote its entries',
+    {
+      labels: { 'helm.toolkit.fluxcd.io/name': 'shop' },
+      managedFields: [{ manager: 'secretmanager', operation: 'Update', fieldsV1: DATA }],
+    },
+    { tool: 'Flux', name: 'shop' },
+  ],
+  [
+    'a chart of Helm that was rendered and applied',
+    {
+      labels: {
+        'app.kubernetes.io/managed-by': 'Helm',
+        'app.kubernetes.io/instance': 'shop',
+      },
+    },
+    { tool: 'Helm', name: 'shop' },
+  ],
+  [
+    'a chart of Helm that Argo CD rendered and applied',
+    {
+      labels: {
+        'app.kubernetes.io/managed-by': 'Helm',
+        'app.kubernetes.io/instance': 'shop',
+      },
+      ...managed('argocd-controller', LABELLED),
+    },
+    { tool: 'Argo CD', name: 'shop' },
+  ],
+  [
+    'whoever says that it is us',
+    { labels: { 'app.kubernetes.io/managed-by': 'secretmanager' } },
     undefined,
   ],
   ['a person with kubectl', managed('kubectl-client-side-apply'), undefined],

@@ -50,7 +50,7 @@ async function note(world: RotationWorld, changes: Partial<Journal>): Promise<vo
 function stockAt(world: RotationWorld, changes: Partial<Stock> = {}): Stock {
   const at = new Date(world.runtime.wallClock()).toISOString()
   return {
-    ...{ site: 'cluster east', where: 'cluster east', scope: ['*'], at },
+    ...{ site: 'cluster east', where: 'cluster east', extent: ['*'], at },
     ...{ isComplete: true, documents: 3, oldest: 3, newest: 3, ...changes },
   }
 }
@@ -314,4 +314,27 @@ test('one that is given up while it waits raises nothing', async () => {
   const run = retire(world.retirement(), retiring({ signal: controller.signal, onStep }))
   await expect(run).rejects.toMatchObject({ code: 'SM_ABORTED' })
   expect(world.minima.minDecryptionVersion).toBe(1)
+})
+
+test('of two at the same instant one goes on', async () => {
+  const world = await rotatedWorld()
+  let writes = 0
+  let release: () => void = () => undefined
+  const both = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  // Both have read the same, and both write the same.
+  world.effect = async (name, work) => {
+    if (name.startsWith('PATCH') && ++writes <= 2) {
+      if (writes === 2) release()
+      await both
+    }
+    return work()
+  }
+  const runs = [1, 2].map(() => retire(world.retirement(), retiring({ settleMs: 0 })))
+  const ended = await Promise.allSettled(runs)
+  const codes = ended.map((each) => (each.status === 'fulfilled' ? 0 : each.reason.code))
+  expect(codes.toSorted()).toEqual([0, 'SM_K8S_CONFLICT'])
+  expect(world.minima.minDecryptionVersion).toBe(2)
+  expect(await world.journal()).toMatchObject({ retirement: { phase: 'done', to: 2 } })
 })

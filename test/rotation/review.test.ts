@@ -154,7 +154,10 @@ describe('a rotation that was asked for', () => {
       world.version += 1
       return Promise.resolve(1)
     }
-    const lagging = world.parts({ rotate: ask, latest: () => Promise.resolve(1) })
+    const lagging = world.parts({
+      rotate: ask,
+      facts: () => Promise.resolve({ latestVersion: 1, createdAt: new Map() }),
+    })
     await expect(rotate(lagging, optionsOf())).rejects.toMatchObject({
       code: 'SM_VAULT_STALE_REPLICA',
     })

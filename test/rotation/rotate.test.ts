@@ -55,6 +55,26 @@ test('what preflight refuses changes nothing, not even the journal', async () =>
   expect(await world.journal()).toBeUndefined()
 })
 
+test.each(['done', 'rewrapping'])(
+  'a key that lost what a journal %s has is not rotated',
+  async (at) => {
+    const world = rotationWorld()
+    if (at === 'rewrapping') world.effect = failing('store', failureOf('SM_K8S_DENIED', 403))
+    await rotate(world.parts(), optionsOf({ verify: false }))
+    const journal = await world.journal()
+    expect(journal).toMatchObject({ phase: at, from: 1 })
+    world.effect = (_name, work) => work()
+    world.version = 1
+    await expect(rotate(world.parts(), optionsOf())).rejects.toMatchObject({
+      code: 'SM_ROLLBACK_REFUSED',
+      message: expect.stringMatching(/has v2 of it, and Vault v1/) as unknown,
+      hint: expect.stringContaining('delete the journal') as unknown,
+    })
+    expect(world).toMatchObject({ version: 1, added: 1 })
+    expect(await world.journal()).toEqual(journal)
+  },
+)
+
 test('a rotation that leaves a document is not done, and the next one goes on with it', async () => {
   const world = rotationWorld()
   world.effect = failing('store', failureOf('SM_K8S_DENIED', 403))
@@ -326,13 +346,13 @@ describe('two runs at once', () => {
   test('one that began first wins; the other is told to wait', async () => {
     const world = rotationWorld()
     const parts = world.parts({
-      latest: async () => {
-        const version = world.version
+      facts: async () => {
+        const latestVersion = world.version
         if (world.added === 0) {
           // Everything happens between our read of the journal and our note in it.
           await rotate(world.parts(), optionsOf())
         }
-        return version
+        return { latestVersion, createdAt: new Map() }
       },
     })
     const error: unknown = await rotate(parts, optionsOf()).catch((reason: unknown) => reason)
@@ -394,6 +414,31 @@ describe('min-age', () => {
     const world = rotationWorld()
     await rotate(world.parts(), optionsOf({ minAgeMs: 3_600_000 }))
     expect(world.added).toBe(1)
+  })
+
+  test.each([
+    [2, 60_000, 0],
+    [2, 3_600_000, 1],
+    // It came of no rotation.
+    [1, 60_000, 1],
+  ])(
+    'version %i that Vault says was made %i ms ago, by whomever: %i are added',
+    async (version, ageMs, added) => {
+      const world = rotationWorld()
+      world.version = version
+      world.createdAt = new Map([[version, world.runtime.wallClock() - ageMs]])
+      await rotate(world.parts(), optionsOf({ minAgeMs: 3_600_000 }))
+      expect(world).toMatchObject({ added, documentVersion: version + added })
+    },
+  )
+
+  test('a run that only rewraps leaves in the journal when the last rotation ended', async () => {
+    const world = rotationWorld()
+    await rotate(world.parts(), optionsOf())
+    const { begunAt, doneAt } = (await world.journal()) ?? {}
+    await world.runtime.advance(60_000)
+    await rotate(world.parts(), optionsOf({ minAgeMs: 3_600_000 }))
+    expect(await world.journal()).toMatchObject({ phase: 'done', begunAt, doneAt })
   })
 
   test('a rotation that was not ended is, however young it is', async () => {
@@ -461,7 +506,7 @@ describe('the journal', () => {
       expect((await world.kubernetes('POST', path, { token, body })).status).toBe(201)
       const run = rotate(world.parts(), optionsOf())
       await expect(run).rejects.toMatchObject({
-        code: 'SM_K8S_REJECTED',
+        code: 'SM_CONFIG_INVALID',
         hint: expect.stringContaining('delete it'),
       })
       expect(world.added).toBe(0)
@@ -487,7 +532,7 @@ describe('a journal of another Vault', () => {
       await world.store().write(noted, state, new AbortController().signal)
       world.vault = 'vault-b'
       const error = await rotate(world.parts(), optionsOf()).catch((reason: unknown) => reason)
-      expect(error).toMatchObject({ code: 'SM_K8S_REJECTED' })
+      expect(error).toMatchObject({ code: 'SM_CONFIG_INVALID' })
       expect(world.added).toBe(1)
     },
   )

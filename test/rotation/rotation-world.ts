@@ -7,7 +7,7 @@ import { createStack, KUBERNETES_ORIGIN } from '../../src/dev/stack.ts'
 import { inProcessTransport } from '../../src/dev/transport.ts'
 import { SecretManagerError } from '../../src/errors.ts'
 import type { Journal } from '../../src/rotation/journal-text.ts'
-import { JournalStore } from '../../src/rotation/journal.ts'
+import { JournalStore, type JournalPlace } from '../../src/rotation/journal.ts'
 import type { Listeners } from '../../src/rotation/look.ts'
 import type { Recrypt } from '../../src/rotation/recrypt.ts'
 import type { RetirementParts } from '../../src/rotation/retire.ts'
@@ -39,6 +39,8 @@ export interface RotationWorld {
   added: number
   /** How often the journal was noted as done. */
   done: number
+  /** When versions of the key were made, as Vault says it. */
+  createdAt: ReadonlyMap<number, number>
   /** What becomes of everything from now on. */
   effect: Effect
   /** Of the only document. */
@@ -82,12 +84,11 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
     const vault = { url: 'https://vault.test:8200', auth: { method: 'token', token: 'none' } }
     const kubernetes = { kubeconfig: '/kubeconfig' }
     const { calls, connections } = createCore(parseConfig({ vault, kubernetes }), runtime)
-    const connect: ConstructorParameters<typeof JournalStore>[0]['connect'] = (allowance) =>
-      connections.kubernetes(allowance)
+    const connect: JournalPlace['connect'] = (allowance) => connections.kubernetes(allowance)
+    const place = { namespace: 'default', cluster: undefined, isGuess: false, connect }
     return new JournalStore({
       key: KEY,
-      namespace: 'default',
-      connect,
+      find: () => Promise.resolve(place),
       calls,
       vault: () => Promise.resolve(world.vault),
     })
@@ -99,6 +100,7 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
     added: 0,
     done: 0,
     documentVersion: 1,
+    createdAt: new Map(),
     vault: 'vault-a',
     effect,
     store,
@@ -109,7 +111,7 @@ export function rotationWorld({ auto = true, effect = perform }: WorldOptions = 
       runtime,
       journal: store(),
       sites: [siteOf(world)],
-      latest: () => world.effect('latest', () => Promise.resolve(world.version)),
+      facts: () => world.effect('latest', () => Promise.resolve(factsOf(world))),
       rotate: () =>
         world.effect('rotate', () => {
           world.version += 1
@@ -153,13 +155,13 @@ function recryptTo(world: RotationWorld, latest: number): Recrypt {
     )
 }
 
-function factsOf({ version, minima }: RotationWorld): KeyFacts {
+function factsOf({ version, minima, createdAt }: RotationWorld): KeyFacts {
   return {
     latestVersion: version,
     isDerived: true,
     type: 'aes256-gcm96',
     minAvailableVersion: 0,
-    createdAt: new Map(),
+    createdAt,
     deletionAllowed: false,
     exportable: false,
     supportsDecryption: true,
@@ -198,7 +200,7 @@ export function siteOf(world: RotationWorld): Site {
   }
   return {
     name: 'cluster default',
-    scope: ['*'],
+    extent: ['*'],
     isCluster: true,
     cluster: 'default',
     missingRights: () => Promise.resolve([]),

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 
 import {
+  beginsWith,
   retire as retireKey,
   type RetirementResult,
   type RetirementStep,
@@ -42,12 +43,11 @@ const MORE = `
 Name all places where documents are: --inventory, --files, or -A. A part
 of a cluster (-n, NAME) is retired from alone with --yes, or if you say
 so when you are asked. Places that were looked at before and are not
-named count for 24 hours. Everything is looked at three times: before, once whoever applies old
-sources had time to, and right after; if something old turns up then,
-the version is given back at once. Name all places where documents
-are: --inventory, --files. Places that were looked at before and are
-not named count for 24 hours. Exits with 8 where something is in the
-way; that is said, and nothing is retired.
+named count for 24 hours. Everything is looked at three times: before,
+once whoever applies old sources had time to, and right after; if
+something old turns up then, the version is given back at once. Exits
+with 8 where something is in the way; that is said, and nothing is
+retired.
 
 Examples:
   secretmanager retire --inventory provision.yaml --transit-key app --dry-run
@@ -67,6 +67,7 @@ async function retire(
     dryRun: values['dryRun'] === true,
     isTrim: values['trim'] === true,
     isJson: values['json'] === true,
+    forget: Array.isArray(values['forget']) ? values['forget'].map(String) : [],
   }
   const { reasons } = await withKeyJob(names, values, context, { needsJournal: true }, (open) =>
     perform(open, wish, values, context),
@@ -80,6 +81,8 @@ interface Wish {
   readonly dryRun: boolean
   readonly isTrim: boolean
   readonly isJson: boolean
+  /** Places that are gone, as the journal names them. */
+  readonly forget: readonly string[]
 }
 
 async function perform(
@@ -92,12 +95,15 @@ async function perform(
   const { interrupt: signal } = context
   const { dryRun, isTrim, isJson, keep } = wish
   await job.preflight(isTrim ? ['minima', 'trim'] : ['minima'], signal)
-  const plan = planOf(await job.facts(signal), keep)
+  const facts = await job.facts(signal)
+  const { journal } = await job.journal.read(signal)
+  const minDecryptionVersion = beginsWith(facts, journal)
+  const plan = planOf({ ...facts, minDecryptionVersion }, keep)
   if (!dryRun) {
     const isSure = values['yes'] === true
     await confirm({ key: key.transitKey, plan, isTrim, isSure, isPartial }, context)
-    await forget(open, values, signal)
   }
+  if (wish.forget.length > 0) await forget(open, wish, signal)
   const result = await close(open, wish, plan, context)
   const trimmed = isTrim && !dryRun && result.reasons.length === 0
   if (trimmed) await job.trim(result.to, signal)
@@ -112,7 +118,7 @@ async function close(
   plan: Plan,
   { interrupt: signal }: Context,
 ): Promise<RetirementResult> {
-  const { keep, dryRun } = wish
+  const { keep, dryRun, forget: gone } = wish
   const look = { isJson: false, listed: wish.isJson ? NONE : WORTH_A_LINE }
   let report = new Report(output, progress, look)
   let isRaised = false
@@ -131,6 +137,7 @@ async function close(
       // Where no version is to be closed, nobody has to be waited for.
       settleMs: plan.isIdle ? 0 : wish.settleMs,
       dryRun,
+      forget: gone,
       onStep,
       onEntry: (entry) => report.onEntry(entry),
       onPage: (objects, remaining) => report.onPage(objects, remaining),
@@ -146,19 +153,17 @@ const UNFINISHED = 'not finished: run the same again, or take it back: secretman
 
 async function forget(
   { job, output }: OpenJob,
-  values: FlagValues,
+  { forget: names, dryRun }: Wish,
   signal: AbortSignal,
 ): Promise<void> {
-  const sites = Array.isArray(values['forget']) ? values['forget'].map(String) : []
-  if (sites.length === 0) return
   const { journal } = await job.journal.read(signal)
   const known = Object.keys(journal?.sites ?? {})
-  for (const site of sites.filter((each) => !known.includes(each))) {
+  for (const name of names.filter((each) => !known.includes(each))) {
     output.notes.line(
-      `nothing is recorded of ${shownName(site)}; recorded: ${known.map(shownName).join('; ')}`,
+      `nothing is recorded of ${shownName(name)}; recorded: ${known.map(shownName).join('; ')}`,
     )
   }
-  await job.journal.forget(sites, signal)
+  if (!dryRun) await job.journal.forget(names, signal)
 }
 
 const NONE: ReadonlySet<never> = new Set()

@@ -1,10 +1,9 @@
 import type { Command } from 'commander'
 
 import { tour } from '../../rotation/look.ts'
-import type { Outcome } from '../../rotation/outcome.ts'
 import { Findings } from '../findings.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
-import { Report } from '../key-report.ts'
+import { ALL_STATES, Report, WORTH_A_LINE } from '../key-report.ts'
 import { addKeyFlags } from '../key-target.ts'
 import type { Context } from '../program.ts'
 import type { FlagValues } from '../settings.ts'
@@ -59,7 +58,7 @@ async function perform(
   const { latestVersion: latest } = await job.facts(signal)
   const report = new Report(output, progress, {
     isJson: values['json'] === true,
-    listed: values['verbose'] === true ? ALL : WORTH_A_LINE,
+    listed: values['verbose'] === true ? ALL_STATES : WORTH_A_LINE,
   })
   if (values['compat'] === true) output.notes.line(SEEN)
   progress.begin(dryRun ? 'looking' : 'rewrapping')
@@ -74,15 +73,3 @@ async function perform(
 
 /** Said before plaintext is seen. */
 export const SEEN = '--compat: documents are decrypted and encrypted here, in memory'
-
-/** What somebody should see. */
-export const WORTH_A_LINE: ReadonlySet<Outcome['state']> = new Set([
-  'rewrapped',
-  'behind',
-  'overtaken',
-  'unknown',
-  'failed',
-])
-
-/** Every state. */
-export const ALL: ReadonlySet<Outcome['state']> = new Set([...WORTH_A_LINE, 'current', 'foreign'])

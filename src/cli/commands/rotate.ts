@@ -1,18 +1,18 @@
 import type { Command } from 'commander'
 
-import { inContext, isSecretManagerError, type SecretManagerError } from '../../errors.ts'
-import { tour } from '../../rotation/look.ts'
+import { isSecretManagerError } from '../../errors.ts'
 import { rotate as rotateKey, type Rotation, type RotationStep } from '../../rotation/rotate.ts'
-import { ageText, durationOf } from '../duration.ts'
+import { durationOf } from '../duration.ts'
 import { Findings } from '../findings.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
-import { Report } from '../key-report.ts'
+import { rehearse, refuseAbsent, youngText } from '../key-rehearsal.ts'
+import { ALL_STATES, Report, WORTH_A_LINE } from '../key-report.ts'
 import { addJournalFlag, addKeyFlags } from '../key-target.ts'
 import { seconds, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 import type { FlagValues } from '../settings.ts'
 import { shownName } from '../shown.ts'
-import { ALL, COMPAT, SEEN, WORTH_A_LINE } from './rewrap.ts'
+import { COMPAT, SEEN } from './rewrap.ts'
 
 /** Adds `secretmanager rotate`: a new version of a key, and its documents under it. */
 export function addRotateCommand(program: Command, context: Context): void {
@@ -23,7 +23,7 @@ export function addRotateCommand(program: Command, context: Context): void {
     )
     .option('--dry-run', 'check every right, say what would be done, and change nothing')
     .option('--compat', COMPAT)
-    .option('--min-age <duration>', 'rewrap only, where the last rotation is younger (default: 0)')
+    .option('--min-age <duration>', 'rewrap only, where the key was rotated since (default: 0)')
     .option('--no-verify', 'do not have Transit prove that each document opens')
     .option('--verbose', 'list documents that are current, too')
     .option('--json', 'print a line of JSON for each document, and one for the rotation')
@@ -49,37 +49,14 @@ async function rotate(
   context: Context,
 ): Promise<void> {
   const minAgeMs = durationOf(values['minAge'], '--min-age') ?? 0
-  const hasFailed = await withKeyJob(names, values, context, { needsJournal: true }, (open) =>
-    values['dryRun'] === true
-      ? rehearse(open, values, context)
-      : perform(open, values, minAgeMs, context),
-  )
+  const isJson = values['json'] === true
+  const hasFailed = await withKeyJob(names, values, context, { needsJournal: true }, (open) => {
+    if (values['compat'] === true) open.output.notes.line(SEEN)
+    return values['dryRun'] === true
+      ? rehearse(open, { minAgeMs, isJson }, context)
+      : perform(open, values, minAgeMs, context)
+  })
   if (hasFailed) throw new Findings()
-}
-
-async function rehearse(
-  { job, key, sites, output, progress }: OpenJob,
-  values: FlagValues,
-  { runtime, interrupt: signal }: Context,
-): Promise<boolean> {
-  if (values['compat'] === true) output.notes.line(SEEN)
-  await job.preflight(['rotate'], signal)
-  const { latestVersion } = await job.facts(signal)
-  const { journal } = await job.journal.read(signal)
-  const isNew = journal === undefined || journal.phase === 'done'
-  const latest = isNew ? latestVersion + 1 : Math.max(latestVersion, journal.from + 1)
-  const report = new Report(output, progress, { isJson: values['json'] === true, listed: ALL })
-  progress.begin('looking')
-  // Under a version that is not there yet: all are behind it.
-  const recrypt = job.recryptTo(latestVersion)
-  const { onEntry, onPage, onUnread } = report
-  const options = { runtime, mode: 'try', latest, recrypt, signal } as const
-  await tour(sites, { ...options, onEntry, onPage, onUnread })
-  const what = latest > latestVersion ? 'would be rotated' : 'was rotated by a run that did not end'
-  output.notes.line(
-    `${key.transitKey} ${what}, to version ${latest}: ${report.summary()}; nothing was changed`,
-  )
-  return report.hasFailed
 }
 
 async function perform(
@@ -92,7 +69,6 @@ async function perform(
   const { runtime, interrupt: signal } = context
   const verify = values['verify'] !== false && runtime.env('VALIDATE') !== '0'
   const told = new Telling(open, values)
-  if (values['compat'] === true) output.notes.line(SEEN)
   const begun = runtime.now()
   try {
     await refuseAbsent(open, context)
@@ -111,27 +87,6 @@ async function perform(
   return told.hasFailed
 }
 
-/** A mistyped name must not add a version to the key: what a person names is there, and is a document. */
-async function refuseAbsent(
-  { named, job }: OpenJob,
-  { runtime, interrupt: signal }: Context,
-): Promise<void> {
-  if (named === undefined) return
-  const errors: SecretManagerError[] = []
-  await tour([named], {
-    runtime,
-    mode: 'look',
-    latest: 1,
-    recrypt: job.recryptTo(1),
-    signal,
-    onPage: () => undefined,
-    onEntry: ({ outcome }) => void (outcome.state === 'failed' && errors.push(outcome.error)),
-    onUnread: (_site, error) => void errors.push(error),
-  })
-  const [first] = errors
-  if (first !== undefined) throw inContext(first, 'nothing was changed')
-}
-
 /** Tells of a rotation as it goes. */
 class Telling {
   readonly #open: OpenJob
@@ -144,7 +99,7 @@ class Telling {
   constructor(open: OpenJob, values: FlagValues) {
     const { output, progress } = open
     const isJson = values['json'] === true
-    const listed = values['verbose'] === true ? ALL : WORTH_A_LINE
+    const listed = values['verbose'] === true ? ALL_STATES : WORTH_A_LINE
     this.#open = open
     this.#report = new Report(output, progress, { isJson, listed })
     const before = this.#report
@@ -173,7 +128,7 @@ class Telling {
     const { key, output } = this.#open
     const { notes } = output
     notes.line(`${key.transitKey} version ${to}: ${this.#report.summary()}`)
-    if (this.#proof.count(...ALL) > 0) notes.line(this.#proven())
+    if (this.#proof.count(...ALL_STATES) > 0) notes.line(this.#proven())
     const failed = isDone ? 'secretmanager rewrap' : 'this again: it goes on'
     const next = this.hasFailed
       ? `mend what failed, then run ${failed}`
@@ -210,7 +165,7 @@ function tell(step: RotationStep, transitKey: string, { notes }: Output): void {
         `it may be about to rotate: waiting ${seconds(step.ms)} to see whether it goes on`,
       )
     case 'young':
-      return notes.line(`the last rotation began ${ageText(step.ageMs)} ago: only rewrapping`)
+      return notes.line(youngText(step.ageMs))
     case 'rotated':
       return notes.line(`${transitKey}: version ${step.from} -> ${step.to}`)
   }

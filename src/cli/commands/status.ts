@@ -73,7 +73,7 @@ async function look(open: OpenJob, { runtime, interrupt: signal }: Context): Pro
     },
   })
   const journal = await journalOf(open, signal)
-  return { key, sites, facts, entries, unread, report, journal }
+  return { key, sites, facts, entries, unread, report, journal, where: job.journal.where }
 }
 
 /** It is one line of the report: who may not read it sees the rest. */
@@ -92,11 +92,11 @@ async function journalOf(
 }
 
 function printJson(open: OpenJob, known: Known): void {
-  const { key, facts, journal, entries, unread, report, sites } = known
+  const { key, facts, journal, entries, unread, report, sites, where } = known
   const plain = {
     key: { ...key, ...facts, createdAt: Object.fromEntries(facts.createdAt) },
     sites: sites.map(({ name }) => name),
-    journal: isText(journal) ? null : journal,
+    ...(isText(journal) ? { journal: null, noJournal: journal } : { journal, journalIn: where }),
     behind: report.count('behind'),
     failed: report.count('failed'),
     unread: unread.map(plainUnread),

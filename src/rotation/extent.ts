@@ -4,13 +4,13 @@ import { createHash } from 'node:crypto'
 import type { Address } from './cluster-object.ts'
 
 /** Its parts: `*` is all, `namespace NAME`, an object as it is named in messages, an absolute path. */
-export type Scope = readonly string[]
+export type Extent = readonly string[]
 
 /** All of a place. */
-export const WHOLE: Scope = ['*']
+export const WHOLE: Extent = ['*']
 
-/** Gives the scope of these objects, and of the namespaces that are looked through. */
-export function scopeOf(objects: readonly Address[], scan: true | readonly string[]): Scope {
+/** Gives the extent of these objects, and of the namespaces that are looked through. */
+export function extentOf(objects: readonly Address[], scan: true | readonly string[]): Extent {
   if (scan === true) return WHOLE
   const named = objects
     .filter(({ namespace }) => !scan.includes(namespace))
@@ -18,15 +18,15 @@ export function scopeOf(objects: readonly Address[], scan: true | readonly strin
   return [...new Set([...scan.map((namespace) => `namespace ${namespace}`), ...named])].toSorted()
 }
 
-/** Gives the scope of files and directories. @param places - absolute paths, one for each */
-export function scopeOfPaths(places: readonly string[]): Scope {
-  // Scopes are told as lists: the name of one path is not that of two.
+/** Gives the extent of files and directories. @param places - absolute paths, one for each */
+export function extentOfPaths(places: readonly string[]): Extent {
+  // Extents are told as lists: the name of one path is not that of two.
   const names = places.map((path) => (/[,"\p{C}]/u.test(path) ? JSON.stringify(path) : path))
   return [...new Set(names)].toSorted()
 }
 
 /** Whether everything of `part` is in `whole`. */
-export function covers(whole: Scope, part: Scope): boolean {
+export function covers(whole: Extent, part: Extent): boolean {
   const parts = new Set(whole)
   if (parts.has('*')) return true
   return part.every((each) => parts.has(each) || isWithin(parts, each))
@@ -35,11 +35,11 @@ export function covers(whole: Scope, part: Scope): boolean {
 /** Most parts that are named one by one. */
 const FEW = 3
 
-/** The way a scope is told of: short, and another for each. */
-export function scopeText(scope: Scope): string {
-  if (scope.length <= FEW) return scope.join(', ')
-  const digest = createHash('sha256').update(scope.join('\n')).digest('hex').slice(0, 8)
-  return `${scope.length} parts, ${digest}`
+/** The way an extent is told of: short, and another for each. */
+export function extentText(extent: Extent): string {
+  if (extent.length <= FEW) return extent.join(', ')
+  const digest = createHash('sha256').update(extent.join('\n')).digest('hex').slice(0, 8)
+  return `${extent.length} parts, ${digest}`
 }
 
 /** Whether an object lies in one of the namespaces. */

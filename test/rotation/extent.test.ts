@@ -2,7 +2,13 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 
 import { unseen, withStocks } from '../../src/rotation/journal-text.ts'
-import { covers, scopeOf, scopeOfPaths, scopeText, type Scope } from '../../src/rotation/scope.ts'
+import {
+  covers,
+  extentOf,
+  extentOfPaths,
+  extentText,
+  type Extent,
+} from '../../src/rotation/extent.ts'
 import type { Stock } from '../../src/rotation/stock.ts'
 
 const app = { kind: 'Secret', namespace: 'prod', name: 'app' } as const
@@ -13,11 +19,11 @@ test.each([
   ['an object', [app], [], ['Secret prod/app']],
   ['an object beside a namespace', [app], ['dev'], ['Secret prod/app', 'namespace dev']],
   ['an object of a namespace that is looked through', [app], ['prod'], ['namespace prod']],
-] as const)('%s is looked at', (_what, objects, scan, scope) => {
-  expect(scopeOf(objects, scan)).toEqual(scope)
+] as const)('%s is looked at', (_what, objects, scan, extent) => {
+  expect(extentOf(objects, scan)).toEqual(extent)
 })
 
-test.each<[Scope, Scope, boolean]>([
+test.each<[Extent, Extent, boolean]>([
   [['*'], ['*'], true],
   [['*'], ['namespace a', 'Secret b/c'], true],
   [['namespace a'], ['*'], false],
@@ -33,13 +39,15 @@ test.each<[Scope, Scope, boolean]>([
   expect(covers(whole, part)).toBe(isSo)
 })
 
-test('the text of a scope is short, and another for each', () => {
+test('the text of an extent is short, and another for each', () => {
   const part = fc.nat(500).map((at) => `Secret prod/app-${at}`)
-  const scope = fc.uniqueArray(part, { minLength: 1, maxLength: 40 }).map((list) => list.toSorted())
+  const extent = fc
+    .uniqueArray(part, { minLength: 1, maxLength: 40 })
+    .map((list) => list.toSorted())
   fc.assert(
-    fc.property(scope, scope, (one, other) => {
-      expect(scopeText(one).length).toBeLessThan(80)
-      expect(scopeText(one) === scopeText(other)).toBe(one.join() === other.join())
+    fc.property(extent, extent, (one, other) => {
+      expect(extentText(one).length).toBeLessThan(80)
+      expect(extentText(one) === extentText(other)).toBe(one.join() === other.join())
     }),
   )
 })
@@ -50,7 +58,7 @@ test.each([
   [['/a", "/b'], String.raw`"/a\", \"/b"`],
   [['/a\n'], String.raw`"/a\n"`],
 ])('the paths %j are told as %s, and no others are', (paths, text) => {
-  expect(scopeText(scopeOfPaths(paths))).toBe(text)
+  expect(extentText(extentOfPaths(paths))).toBe(text)
 })
 
 test('I21: a look at a part takes the place of no look at the whole, and hides nothing of it', () => {
@@ -64,8 +72,8 @@ test('I21: a look at a part takes the place of no look at the whole, and hides n
   expect(Object.values(withStocks(sites, [whole]))).toEqual([whole])
 })
 
-function stock(where: string, scope: Scope): Stock {
-  const site = scope.includes('*') ? where : `${where}, ${scopeText(scope)}`
+function stock(where: string, extent: Extent): Stock {
+  const site = extent.includes('*') ? where : `${where}, ${extentText(extent)}`
   const at = '2026-01-01T00:00:00.000Z'
-  return { site, where, scope, at, isComplete: true, documents: 1, oldest: 1, newest: 1 }
+  return { site, where, extent, at, isComplete: true, documents: 1, oldest: 1, newest: 1 }
 }
