@@ -10,6 +10,7 @@ import { publicKeyIn } from '../provision/pgp.ts'
 import type { Runtime } from '../runtime.ts'
 import { durationOf } from './duration.ts'
 import type { FlagValues } from './settings.ts'
+import { misused } from './usage.ts'
 
 /** What is asked for, checked as far as it can be without a call. */
 export interface InitPlan {
@@ -158,8 +159,4 @@ async function publicKey(path: string, runtime: Runtime): Promise<string> {
     throw new SecretManagerError('SM_FILE_UNREADABLE', `${what} cannot be read`, { causeClass })
   })
   return publicKeyIn(bytes, what, runtime.wallClock())
-}
-
-function misused(message: string, hint: string): SecretManagerError {
-  return new SecretManagerError('SM_CONFIG_INVALID', message, { hint })
 }

@@ -7,7 +7,7 @@ import {
   type Verdict,
 } from '../provision/change.ts'
 import { isBroken, isOtherwise, type Proof } from '../provision/prove.ts'
-import { dim, paragraph, strong, type Output } from './output.ts'
+import { paragraph, strong, type Output, type Sheet } from './output.ts'
 import { shownName } from './shown.ts'
 
 /** Columns of what is done. */
@@ -16,9 +16,14 @@ const ACTION = 9
 /** Prints one change: what, where, and which settings. */
 export function printChange({ data }: Output, { where, what, action, fields }: Change): void {
   const settings = fields.map(fieldText).join('; ')
-  const place = where === 'vault' ? '' : dim(data, ` (${where})`)
-  const more = settings === '' ? '' : dim(data, `: ${settings}`)
-  data.line(`${strong(data, action.padEnd(ACTION))}${shownName(what)}${place}${more}`)
+  const place = where === 'vault' ? '' : ` (${where})`
+  const more = settings === '' ? '' : `: ${settings}`
+  row(data, action, `${shownName(what)}${place}${more}`, true)
+}
+
+function row(sheet: Sheet, label: string, text: string, isStrong: boolean): void {
+  const head = label.padEnd(ACTION)
+  paragraph(sheet, text, ACTION, isStrong ? strong(sheet, head) : head)
 }
 
 /** Settings are not secret; those that are long are only named. */
@@ -50,24 +55,27 @@ export function printProofs(output: Output, proofs: readonly Proof[]): void {
   const tried = proofs.filter(({ outcome }) => outcome !== 'not tried')
   const sound = tried.filter((proof) => !isOtherwise(proof))
   notes.line(`tried ${tried.length}: ${sound.length} as they should be`)
-  for (const { app, cluster, what, reason } of proofs.filter((each) => !tried.includes(each))) {
-    notes.line(`not tried: ${what} (${app}, cluster ${cluster}): ${reason ?? ''}`)
+  for (const proof of proofs.filter((each) => !tried.includes(each))) {
+    paragraph(notes, `not tried: ${trialOf(proof)}: ${proof.reason ?? ''}`, 0)
   }
   for (const proof of tried.filter(isOtherwise)) {
-    const { app, cluster, what, outcome } = proof
-    const label = isBroken(proof) ? strong(data, outcome.padEnd(ACTION)) : outcome.padEnd(ACTION)
     const adopted = isBroken(proof) ? '' : ', as it was adopted'
-    data.line(`${label}${what} (${app}, cluster ${cluster})${adopted}`)
+    row(data, proof.outcome, `${trialOf(proof)}${adopted}`, isBroken(proof))
   }
+}
+
+function trialOf({ app, cluster, what }: Proof): string {
+  return `${what} (${app === undefined ? '' : `${app}, `}cluster ${cluster})`
 }
 
 /** All of it for programs. */
 export function printJson(
   { data }: Output,
-  { changes, notes }: Verdict,
+  { changes, conflicts, notes }: Verdict,
   more: { readonly isDone: boolean; readonly proofs?: readonly Proof[] | undefined },
 ): void {
   const plain = changes.map(({ where, what, action, fields }) => ({ where, what, action, fields }))
   const { isDone, proofs } = more
-  data.line(JSON.stringify({ done: isDone, changes: plain, notes, ...(proofs && { proofs }) }))
+  const report = { done: isDone, changes: plain, conflicts, notes, ...(proofs && { proofs }) }
+  data.line(JSON.stringify(report))
 }

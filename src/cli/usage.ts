@@ -1,5 +1,6 @@
 import type { Command, CommanderError } from 'commander'
 
+import { SecretManagerError } from '../errors.ts'
 import { closest } from '../lib/closest.ts'
 import { printUsageError, type Output } from './output.ts'
 
@@ -14,6 +15,11 @@ export function explainUsage(
   const help = [program.name(), command?.name(), '--help'].filter(Boolean).join(' ')
   const meant = suggestion(code, message, command ?? program)
   printUsageError(output, sentence(message), meant === undefined ? help : `${meant}, or ${help}`)
+}
+
+/** Flags and arguments that do not go together, or not without another. */
+export function misused(message: string, hint: string): SecretManagerError {
+  return new SecretManagerError('SM_CONFIG_INVALID', message, { hint })
 }
 
 function suggestion(code: string, message: string, command: Command): string | undefined {

@@ -16,6 +16,7 @@ import {
 import type { Problem } from './problems.ts'
 import { appRule } from './provision-file-app.ts'
 import { agreeAll } from './provision-file-names.ts'
+import { isSchedule } from './provision-file-schedule.ts'
 import { definitionsWith } from './provision-file-secrets.ts'
 import type {
   AppInput,
@@ -49,12 +50,17 @@ const VAULT = group<VaultInput>()({
 const RENEW = group<RenewInput>()({
   image: text('must be the name of an image', (value) => /^[\w./:@-]{1,512}$/.test(value)),
   schedule: withDefault(
-    text('must be a schedule of cron, such as "17 3 * * 1"', (value) =>
-      /^(?:@[a-z]+|[\w*,/-]+(?: [\w*,/-]+){4})$/.test(value),
-    ),
+    text('must be a schedule of cron, such as "17 3 * * 1"', isSchedule),
     '17 3 * * 1',
   ),
+  vaultUrl: optional(leaf(readSecureUrl)),
 })
+
+function readSecureUrl(value: unknown): ReturnType<typeof readVaultUrl> {
+  const reading = readVaultUrl(value)
+  const isPlain = 'value' in reading && isPlainHttpAbroad(reading.value)
+  return isPlain ? { says: 'must begin with https://' } : reading
+}
 
 const OWN_REVIEWER: ReviewerSpec = {
   namespace: 'kube-system',
@@ -111,11 +117,8 @@ const CLUSTER = group<ClusterInput>()(
 )
 
 function readServer(value: unknown): ReturnType<typeof readVaultUrl> {
-  const reading = readVaultUrl(value)
-  if ('says' in reading) {
-    return { says: 'must be the address of the API server, such as https://10.0.0.2:16443' }
-  }
-  return isPlainHttpAbroad(reading.value) ? { says: 'must begin with https://' } : reading
+  if ('value' in readVaultUrl(value)) return readSecureUrl(value)
+  return { says: 'must be the address of the API server, such as https://10.0.0.2:16443' }
 }
 
 function scanRule(): Rule<boolean | readonly string[], true | readonly string[]> {

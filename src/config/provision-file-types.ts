@@ -57,6 +57,8 @@ export interface RenewInput {
   readonly image: string
   /** Default: weekly. */
   readonly schedule?: string | undefined
+  /** Default: the address that provision itself uses. */
+  readonly vaultUrl?: string | undefined
 }
 
 /** One app. */

@@ -2,12 +2,15 @@
  * The provision file: which clusters there are, which apps live in them, and where their documents lie.
  * `provision` sets this up; `rewrap`, `rotate`, `retire` and `status` take the same file as their inventory.
  */
+import { isSecretManagerError, withFacts } from '../errors.ts'
+import { isRecord } from '../lib/record.ts'
 import type { Runtime } from '../runtime.ts'
 import { guarded } from './check.ts'
 import type { Definition } from './definition.ts'
 import { readDataFile } from './file.ts'
 import { invalid } from './problems.ts'
 import { checkProvisionFile } from './provision-file-schema.ts'
+import { isSecretDef } from './secretcfg.ts'
 
 /** What the file says, with every default filled in. */
 export interface ProvisionFile {
@@ -65,6 +68,8 @@ export interface RenewSpec {
   readonly image: string
   /** As in a CronJob. */
   readonly schedule: string
+  /** Of Vault, as a pod reaches it; absent: as we do. */
+  readonly vaultUrl: string | undefined
 }
 
 /** One app: who reads what. */
@@ -121,5 +126,20 @@ export function parseProvisionFile(value: unknown, where: string): ProvisionFile
  */
 export async function loadProvisionFile(path: string, runtime: Runtime): Promise<ProvisionFile> {
   const value = await readDataFile('provision', path, runtime)
-  return parseProvisionFile(value, `provision file ${JSON.stringify(path)}`)
+  try {
+    return parseProvisionFile(value, `provision file ${JSON.stringify(path)}`)
+  } catch (error) {
+    const other = otherFile(value)
+    if (other === undefined || !isSecretManagerError(error)) throw error
+    const hint = `it is a ${other}: name the provision file, which secretmanager init writes beside it`
+    throw withFacts(error, { hint })
+  }
+}
+
+/** The three files of an app are easily mistaken for one another. */
+function otherFile(value: unknown): string | undefined {
+  if (!isRecord(value)) return undefined
+  if ('secretName' in value || isSecretDef(value)) return 'definition'
+  const { vault } = value
+  return isRecord(vault) && 'url' in vault ? 'configuration' : undefined
 }

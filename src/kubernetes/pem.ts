@@ -48,6 +48,14 @@ export function isPem(candidate: string): boolean {
   return candidate.includes('-----BEGIN ')
 }
 
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+/** Gives the certificates of a PEM text, for others to read: it may hold a private key beside them. */
+export function certificatesIn(pem: string): string | undefined {
+  const found = pem.match(CERTIFICATE)
+  return found === null ? undefined : `${found.join('\n')}\n`
+}
+
 function inlinePem(parent: Section, key: string, data: string): ReadPem {
   const decoded = Buffer.from(data, 'base64').toString('utf8')
   if (!isPem(decoded)) {

@@ -19,9 +19,10 @@ import { diffCluster } from './diff-kubernetes.ts'
 import { mountsOf } from './diff-vault.ts'
 import { factsOf } from './facts.ts'
 import { planOf, type ClusterFacts, type Plan } from './plan.ts'
-import { identityOf } from './rbac.ts'
+import { identityOf } from './manifest.ts'
 import { readActual } from './read.ts'
 import { withRecord } from './record.ts'
+import { NO_ADDRESS, vaultAddress } from './renewer-config.ts'
 import { readNeeds, refuseInClusters, refuseWithout, writeNeeds } from './rights.ts'
 import type { Servers } from './servers.ts'
 
@@ -31,8 +32,10 @@ import type { Servers } from './servers.ts'
  * @throws {@link SecretManagerError} SM_VAULT_DENIED with all that the token lacks, SM_VAULT_*, SM_K8S_*
  */
 export async function compare(servers: Servers): Promise<Verdict> {
-  const { file, runtime, vault } = servers
-  const plan = planOf(file, await allFacts(servers))
+  const { file, runtime, vault, settings } = servers
+  // Before any call: it may have to be said otherwise.
+  const address = await vaultAddress(file, settings, runtime)
+  const plan = planOf(file, await allFacts(servers), address)
   if (plan.vault.length === 0) return { changes: [], conflicts: [], notes: [] }
   // Whoever lacks a right to look learns at once what else they will lack.
   const later = writeNeeds(diff(plan, nothing(plan), 0).changes)
@@ -52,7 +55,7 @@ export async function compareDestroyed(
   servers: Servers,
   { keys }: { readonly keys: boolean },
 ): Promise<Verdict> {
-  const plan = planOf(servers.file, await allFacts(servers))
+  const plan = planOf(servers.file, await allFacts(servers), NO_ADDRESS)
   if (plan.vault.length === 0) return { changes: [], conflicts: [], notes: [] }
   const mounts = plan.vault.flatMap((item) => (item.kind === 'method' ? [item.mount] : []))
   const lists = mounts.map((mount) => ({ path: `auth/${mount}/role`, capabilities: ['list'] }))

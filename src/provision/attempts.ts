@@ -18,9 +18,9 @@ export interface Attempt {
 }
 
 /** Opens under no key: if Vault gets as far as looking at it, the policies allow it. */
-const NO_CIPHERTEXT = 'vault:v1:AAAA'
-/** No app has it. */
-const NO_KEY = 'secretmanager-probe'
+export const NO_CIPHERTEXT = 'vault:v1:AAAA'
+/** No app has a key of this name, and nobody a role. */
+export const NOBODY = 'secretmanager-probe'
 
 /** The requests of one job. None of those that should be allowed changes anything. */
 export function attemptsOf(app: AppSpec, job: Job, mount: string): readonly Attempt[] {
@@ -28,7 +28,7 @@ export function attemptsOf(app: AppSpec, job: Job, mount: string): readonly Atte
   const post = (path: string, body: object): VaultRequest => ({ method: 'POST', path, body })
   const decrypt = post(`${mount}/decrypt/${key}`, { ciphertext: NO_CIPHERTEXT })
   const encrypt = post(`${mount}/encrypt/${key}`, { plaintext: '!' })
-  const another = post(`${mount}/decrypt/${NO_KEY}`, { ciphertext: NO_CIPHERTEXT })
+  const another = post(`${mount}/decrypt/${NOBODY}`, { ciphertext: NO_CIPHERTEXT })
   const rewrap = post(`${mount}/rewrap/${key}`, { ciphertext: NO_CIPHERTEXT })
   // Refused by the name of the parameter; were it not, this value would still harm nothing.
   const exportable = post(`${mount}/keys/${key}/config`, { exportable: false })

@@ -1,17 +1,23 @@
 /** A cluster as whoever provisions it: the few objects that provision makes, and what it tells of itself. */
 import type { Core } from '../core.ts'
-import { isSecretManagerError, SecretManagerError } from '../errors.ts'
+import { isSecretManagerError } from '../errors.ts'
 import type { Allowance } from '../http/budget.ts'
 import type { CallRequest } from '../http/call.ts'
 import { mayUser, serviceAccountUser, type Action } from '../kubernetes/access-review.ts'
 import type { ClusterAccess } from '../kubernetes/access.ts'
-import type { KubernetesClient, RequestedToken, TokenRequestSpec } from '../kubernetes/client.ts'
+import {
+  pathOf,
+  type KubernetesClient,
+  type Place,
+  type RequestedToken,
+  type TokenRequestSpec,
+} from '../kubernetes/client.ts'
 import type { Operation } from '../kubernetes/errors.ts'
-import { isDnsLabel, isDnsSubdomain } from '../lib/names.ts'
+import { issuerOf, type Issuer } from '../kubernetes/issuer.ts'
 import { isRecord } from '../lib/record.ts'
 import { ClusterRights } from '../rotation/cluster-rights.ts'
 import type { Fields } from './plan.ts'
-import type { Manifest, ObjectKind } from './rbac.ts'
+import type { Manifest, ObjectKind } from './manifest.ts'
 
 /** Requests to one cluster, each a call of its own. */
 export class ClusterCalls {
@@ -37,7 +43,8 @@ export class ClusterCalls {
   /** Reads an object; `undefined` where there is none. @throws {@link SecretManagerError} SM_K8S_* */
   async get(kind: ObjectKind, name: string, namespace?: string): Promise<Fields | undefined> {
     try {
-      const { operation, path } = at(kind, name, namespace)
+      const { operation, place } = at(kind, name, namespace)
+      const path = pathOf({ ...place, name })
       return await this.#send({ ...operation, verb: 'get' }, { method: 'GET', path, headers: {} })
     } catch (error) {
       if (isSecretManagerError(error) && error.code === 'SM_K8S_NOT_FOUND') return undefined
@@ -48,21 +55,23 @@ export class ClusterCalls {
   /** Creates an object. @throws {@link SecretManagerError} SM_K8S_CONFLICT, SM_K8S_* */
   async create(manifest: Manifest): Promise<void> {
     const { name, namespace } = manifest.metadata
-    const { operation, collection: path } = at(manifest.kind, name, namespace)
-    const request = { method: 'POST', path, headers: {}, body: manifest } as const
+    const { operation, place } = at(manifest.kind, name, namespace)
+    const request = { method: 'POST', path: pathOf(place), headers: {}, body: manifest } as const
     await this.#send({ ...operation, verb: 'create' }, request)
   }
 
   /** Changes an object by JSON merge patch. @throws {@link SecretManagerError} SM_K8S_CONFLICT, SM_K8S_* */
   async patch({ kind, metadata: { name, namespace } }: Manifest, body: object): Promise<void> {
-    const { operation, path } = at(kind, name, namespace)
+    const { operation, place } = at(kind, name, namespace)
+    const path = pathOf({ ...place, name })
     const headers = { 'content-type': 'application/merge-patch+json' }
     await this.#send({ ...operation, verb: 'patch' }, { method: 'PATCH', path, headers, body })
   }
 
   /** Deletes an object that may be gone already. @throws {@link SecretManagerError} SM_K8S_* */
   async remove({ kind, metadata: { name, namespace } }: Manifest): Promise<void> {
-    const { operation, path } = at(kind, name, namespace)
+    const { operation, place } = at(kind, name, namespace)
+    const path = pathOf({ ...place, name })
     try {
       await this.#send({ ...operation, verb: 'delete' }, { method: 'DELETE', path, headers: {} })
     } catch (error) {
@@ -70,11 +79,9 @@ export class ClusterCalls {
     }
   }
 
-  /** Reads what is no object, such as `/openid/v1/jwks`. @throws {@link SecretManagerError} SM_K8S_* */
-  published(path: string): Promise<Fields> {
-    // The API server gives its keys to nobody who asks for plain JSON alone.
-    const headers = { accept: 'application/json, application/jwk-set+json' }
-    return this.#send({ verb: 'get', resource: path }, { method: 'GET', path, headers })
+  /** Who signs its ServiceAccount tokens. @throws {@link SecretManagerError} SM_K8S_* */
+  issuer(): Promise<Issuer> {
+    return this.#run((client, allowance) => issuerOf(client, allowance))
   }
 
   /** Requests a token. @throws {@link SecretManagerError} SM_K8S_DENIED, SM_K8S_NOT_FOUND, SM_K8S_* */
@@ -88,13 +95,12 @@ export class ClusterCalls {
   }
 
   /**
-   * Asks whether a ServiceAccount may list the Secrets of its namespace.
+   * Asks whether a ServiceAccount may do something.
    *
    * @throws {@link SecretManagerError} SM_K8S_DENIED where we may not ask, SM_K8S_*
    */
-  mayList(namespace: string, serviceAccount: string): Promise<boolean> {
+  may(namespace: string, serviceAccount: string, action: Action): Promise<boolean> {
     const who = serviceAccountUser(namespace, serviceAccount)
-    const action = { verb: 'list', resource: 'secrets', namespace }
     return this.#run((client, allowance) => mayUser(client, allowance, who, action))
   }
 
@@ -120,6 +126,8 @@ const RESOURCES: Readonly<
 > = {
   Namespace: { group: '', resource: 'namespaces' },
   ServiceAccount: { group: '', resource: 'serviceaccounts' },
+  ConfigMap: { group: '', resource: 'configmaps' },
+  CronJob: { group: 'batch', resource: 'cronjobs' },
   Role: { group: RBAC, resource: 'roles' },
   RoleBinding: { group: RBAC, resource: 'rolebindings' },
   ClusterRole: { group: RBAC, resource: 'clusterroles' },
@@ -138,25 +146,13 @@ export function actionFor(verb: string, { kind, metadata }: Manifest): Action {
   }
 }
 
-interface Address {
-  readonly collection: string
-  readonly path: string
-  readonly operation: Omit<Operation, 'verb'>
-}
-
-/** The last gate before names are part of a URL. */
-function at(kind: ObjectKind, name: string, namespace?: string): Address {
-  if (namespace !== undefined && !isDnsLabel(namespace)) throw badName('namespace')
-  if (!isDnsSubdomain(name)) throw badName('name')
+/** Where an object is, and what a refusal is told by. */
+function at(
+  kind: ObjectKind,
+  name: string,
+  namespace?: string,
+): { readonly place: Place; readonly operation: Omit<Operation, 'verb'> } {
   const { group, resource } = RESOURCES[kind]
-  const root = group === '' ? '/api/v1' : `/apis/${group}/v1`
-  const place = namespace === undefined ? '' : `/namespaces/${namespace}`
-  const collection = `${root}${place}/${resource}`
   const full = group === '' ? resource : `${resource}.${group}`
-  const operation = { resource: full, name, namespace }
-  return { collection, path: `${collection}/${name}`, operation }
-}
-
-function badName(what: string): SecretManagerError {
-  return new SecretManagerError('SM_CONFIG_INVALID', `the ${what} is not one of Kubernetes`)
+  return { place: { group, resource, namespace }, operation: { resource: full, name, namespace } }
 }

@@ -16,7 +16,7 @@ import { identityOf as identityOfRole } from './diff-role.ts'
 import { pathOf, type VaultActual } from './diff-vault.ts'
 import { POLICY_MARK } from './names.ts'
 import type { Fields, KeyItem, MethodItem, Plan, PolicyItem, RoleItem, VaultItem } from './plan.ts'
-import { identityOf, type Manifest } from './rbac.ts'
+import { identityOf, type Manifest } from './manifest.ts'
 import { withoutRecord } from './record.ts'
 
 /** What is known besides the things themselves. */

@@ -4,7 +4,8 @@ import { changed, joined, verdict, type FieldChange, type Verdict } from './chan
 import { isDeepStrictEqual } from 'node:util'
 import { LABELS } from './names.ts'
 import type { Fields } from './plan.ts'
-import { identityOf, type Manifest } from './rbac.ts'
+import { identityOf, type Manifest } from './manifest.ts'
+import { differingIn, overlaid } from './overlay.ts'
 
 /** What a cluster was read to hold, by {@link identityOf}; absent where there is nothing. */
 export type ClusterActual = ReadonlyMap<string, Fields>
@@ -40,7 +41,7 @@ function diffObject(cluster: string, manifest: Manifest, there: Fields | undefin
     const remove = { target: 'kubernetes', cluster, verb: 'delete', manifest } as const
     return changed(where, what, 'replace', fields, [remove, create])
   }
-  const patch = patchOf(manifest, fields, there)
+  const patch = patchOf(manifest, there)
   const write = { target: 'kubernetes', cluster, verb: 'patch', manifest, patch } as const
   return changed(where, what, 'update', fields, [write])
 }
@@ -55,13 +56,22 @@ function metadataOf(object: Fields): Fields {
   return isRecord(object['metadata']) ? object['metadata'] : {}
 }
 
-const COMPARED = ['rules', 'roleRef', 'subjects'] as const
+/** What decides who may do what is ours as a whole. */
+const WHOLE = ['rules', 'roleRef', 'subjects'] as const
+/** The API server completes these, and others may add to them. */
+const PARTLY = ['data', 'spec'] as const
 
 function differences(manifest: Manifest, there: Fields): readonly FieldChange[] {
-  return COMPARED.filter((field) => {
-    const wanted = manifest[field]
-    return wanted !== undefined && !isDeepStrictEqual(plain(wanted), plain(there[field]))
-  }).map((field) => ({ field }))
+  return [
+    ...WHOLE.filter((field) => {
+      const wanted = manifest[field]
+      return wanted !== undefined && !isDeepStrictEqual(plain(wanted), plain(there[field]))
+    }).map((field) => ({ field })),
+    ...PARTLY.flatMap((field) => {
+      const wanted = manifest[field]
+      return wanted === undefined ? [] : differingIn(wanted, there[field] ?? {}, field)
+    }),
+  ]
 }
 
 /** As JSON has it: without prototypes, and with the keys in order. */
@@ -73,13 +83,17 @@ function plain(value: unknown): unknown {
     .map(([key, inner]) => [key, plain(inner)])
 }
 
-function patchOf(manifest: Manifest, fields: readonly FieldChange[], there: Fields): object {
+/** A merge patch replaces lists, so what others have added to their items goes along. */
+function patchOf(manifest: Manifest, there: Fields): object {
+  const { name } = manifest.metadata
   const { resourceVersion } = metadataOf(there)
-  const changes = Object.fromEntries(
-    COMPARED.filter((field) => fields.some((each) => each.field === field)).map((field) => [
-      field,
-      manifest[field],
-    ]),
-  )
-  return { metadata: { name: manifest.metadata.name, resourceVersion }, ...changes }
+  const whole = WHOLE.flatMap((field) => {
+    const wanted = manifest[field]
+    return wanted === undefined ? [] : [[field, wanted] as const]
+  })
+  const partly = PARTLY.flatMap((field) => {
+    const wanted = manifest[field]
+    return wanted === undefined ? [] : [[field, overlaid(wanted, there[field])] as const]
+  })
+  return { metadata: { name, resourceVersion }, ...Object.fromEntries([...whole, ...partly]) }
 }

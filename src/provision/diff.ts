@@ -2,10 +2,10 @@
 import type { ProvisionFile } from '../config/provision-file.ts'
 import { joined, verdict, type Note, type Verdict } from './change.ts'
 import { diffCluster, type ClusterActual } from './diff-kubernetes.ts'
-import { diffVault, type VaultActual } from './diff-vault.ts'
+import { diffVault, pathOf, type VaultActual } from './diff-vault.ts'
 import { JOBS } from './names.ts'
 import type { Fields, Plan, VaultItem } from './plan.ts'
-import { identityOf, type Manifest } from './rbac.ts'
+import { identityOf, type Manifest } from './manifest.ts'
 
 /** What the servers were read to hold. */
 export interface Actual {
@@ -28,8 +28,22 @@ export function diff(plan: Plan, actual: Actual, now: number): Verdict {
     const there = actual.clusters.get(name) ?? new Map()
     return joined([homeless(name, manifests, there), diffCluster(name, manifests, there)])
   })
-  return joined([...ofVault(before), ...ofClusters, ...ofVault(after)])
+  return joined([doubles(plan), ...ofVault(before), ...ofClusters, ...ofVault(after)])
 }
+
+/** Two things of one name: whichever came last would be there, and be taken for both. */
+function doubles({ vault, clusters }: Plan): Verdict {
+  const names = [
+    ...vault.map((item) => `vault: ${pathOf(item)}`),
+    ...[...clusters].flatMap(([name, manifests]) =>
+      manifests.map((manifest) => `cluster ${name}: ${identityOf(manifest)}`),
+    ),
+  ]
+  const twice = new Set(names.filter((name, at) => names.indexOf(name) < at))
+  return verdict({ conflicts: [...twice].map((name) => `${name} ${TWICE}`) })
+}
+
+const TWICE = 'would be two things in one: name the app, its policy or the mount otherwise'
 
 /** The ServiceAccount of a mount's reviewer, as the cluster has it. */
 function accountOf(item: VaultItem, { clusters }: Actual): Fields | undefined {

@@ -1,12 +1,13 @@
 /** What a cluster tells of itself, for Vault to trust it by. */
-import { createPublicKey } from 'node:crypto'
 import type { ClusterSpec } from '../config/provision-file.ts'
-import { isSecretManagerError, SecretManagerError, systemCode, withFacts } from '../errors.ts'
+import { SecretManagerError, systemCode } from '../errors.ts'
 import type { ClusterAccess } from '../kubernetes/access.ts'
+import { certificatesIn } from '../kubernetes/pem.ts'
 import { isRecord, textOf } from '../lib/record.ts'
+import { word } from '../lib/shell-word.ts'
 import type { Pem, Runtime } from '../runtime.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
-import type { ClusterFacts, Fields } from './plan.ts'
+import type { ClusterFacts } from './plan.ts'
 
 /**
  * Asks a cluster.
@@ -23,7 +24,7 @@ export async function factsOf(
   const uid = await uidOf(calls)
   const { server = access.server } = spec
   if (spec.auth === 'jwt') {
-    return { uid, ...(await trustOf(calls)), server, caPem: undefined }
+    return { uid, ...(await calls.issuer()), server, caPem: undefined }
   }
   // Where Vault asks the cluster itself, nobody else has to know its keys.
   return { uid, issuer: '', publicKeys: [], server, caPem: await caOf(spec, access, runtime) }
@@ -48,61 +49,37 @@ export async function uidOf(calls: ClusterCalls): Promise<string> {
   const metadata = (await calls.get('Namespace', 'kube-system'))?.['metadata']
   const uid = isRecord(metadata) ? textOf(metadata['uid']) : ''
   if (/^[\w-]{1,64}$/.test(uid)) return uid
-  throw new SecretManagerError(
-    'SM_K8S_BAD_RESPONSE',
-    'the cluster has no namespace kube-system with a uid, by which it would be known again',
-  )
-}
-
-/** @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery */
-async function trustOf(calls: ClusterCalls): Promise<Pick<ClusterFacts, 'issuer' | 'publicKeys'>> {
-  const [about, jwks] = await Promise.all(
-    ['/.well-known/openid-configuration', '/openid/v1/jwks'].map((path) => calls.published(path)),
-  ).catch((error: unknown) => {
-    if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
-    throw withFacts(error, { hint: DISCOVERY })
+  const { server, origin } = await calls.access()
+  const message = `the API server at ${server} (${origin}) has no namespace kube-system with a uid, by which the cluster would be known again`
+  throw new SecretManagerError('SM_K8S_BAD_RESPONSE', message, {
+    hint: 'look at it: kubectl get namespace kube-system -o yaml; every cluster has one: check that the context leads to a cluster, and not to a part of one',
   })
-  const issuer = textOf(about?.['issuer'])
-  if (issuer === '') throw badAnswer('/.well-known/openid-configuration has no issuer')
-  return { issuer, publicKeys: publicKeysOf(jwks ?? {}) }
-}
-
-const DISCOVERY =
-  'the role system:service-account-issuer-discovery allows it: kubectl create clusterrolebinding NAME ' +
-  '--clusterrole=system:service-account-issuer-discovery --user=YOU'
-
-function publicKeysOf({ keys }: Fields): readonly string[] {
-  if (!Array.isArray(keys)) throw badAnswer('/openid/v1/jwks has no keys')
-  return keys.filter(isRecord).map((key) => {
-    try {
-      return createPublicKey({ key, format: 'jwk' })
-        .export({ type: 'spki', format: 'pem' })
-        .toString()
-    } catch {
-      throw badAnswer('/openid/v1/jwks has a key that is none')
-    }
-  })
-}
-
-function badAnswer(what: string): SecretManagerError {
-  return new SecretManagerError('SM_K8S_BAD_RESPONSE', `the answer of the API server to ${what}`)
 }
 
 async function caOf(
-  { ca }: ClusterSpec,
-  { transport }: ClusterAccess,
+  { name, ca }: ClusterSpec,
+  { transport, origin }: ClusterAccess,
   runtime: Runtime,
 ): Promise<string | undefined> {
   const named: Pem | undefined = ca === undefined ? transport.ca : { kind: 'file', path: ca }
   if (named === undefined || named.kind === 'directory') return undefined
-  return named.kind === 'text' ? named.pem : readPem(named.path, runtime)
+  if (named.kind === 'text') return certificatesIn(named.pem)
+  const setting = ca === undefined ? `of ${origin}` : 'clusters[].ca'
+  const what = `the CA of the API server of cluster ${name}, ${named.path} (${setting}),`
+  const found = certificatesIn(await readText(named.path, what, runtime))
+  if (found !== undefined) return found
+  throw new SecretManagerError('SM_CONFIG_INVALID', `${what} has no certificate in PEM`, {
+    hint: `convert it: openssl x509 -inform der -in ${word(named.path)} -out ca.crt; or name another in ${setting}`,
+  })
 }
 
-async function readPem(path: string, runtime: Runtime): Promise<string> {
+async function readText(path: string, what: string, runtime: Runtime): Promise<string> {
   try {
     return new TextDecoder().decode(await runtime.readFile(path))
   } catch (error) {
-    const message = `the CA of the API server, ${path}, cannot be read`
-    throw new SecretManagerError('SM_FILE_UNREADABLE', message, { causeClass: systemCode(error) })
+    throw new SecretManagerError('SM_FILE_UNREADABLE', `${what} cannot be read`, {
+      causeClass: systemCode(error),
+      hint: `look at it: ls -l ${word(path)}; the CA of the current context: kubectl config view --raw --minify --flatten`,
+    })
   }
 }

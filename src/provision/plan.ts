@@ -2,9 +2,11 @@
 import type { AppSpec, ClusterSpec, ProvisionFile, ReviewerSpec } from '../config/provision-file.ts'
 import { CORRELATION_HEADER, JOBS, keysOf } from './names.ts'
 import { policyText } from './policies.ts'
-import { manifestsOf, type Manifest } from './rbac.ts'
+import type { Manifest } from './manifest.ts'
+import { manifestsOf } from './rbac.ts'
 import type { MountRecord } from './record.ts'
 import { renewedIn, renewerPolicy, renewerRole } from './renewal.ts'
+import type { VaultAddress } from './renewer-config.ts'
 
 /** What must be known of a cluster to let Vault trust it. */
 export interface ClusterFacts {
@@ -96,8 +98,13 @@ export interface Plan {
  * Plans what a provision file asks for.
  *
  * @param facts - by the name of the cluster; one for each
+ * @param address - of Vault, for what runs in a cluster
  */
-export function planOf(file: ProvisionFile, facts: ReadonlyMap<string, ClusterFacts>): Plan {
+export function planOf(
+  file: ProvisionFile,
+  facts: ReadonlyMap<string, ClusterFacts>,
+  address: VaultAddress,
+): Plan {
   const { transitMount: mount, apps, clusters } = file
   const used = clusters.filter(({ name }) => appsIn(apps, name).length > 0)
   const trusted = used.flatMap((cluster) => {
@@ -117,7 +124,7 @@ export function planOf(file: ProvisionFile, facts: ReadonlyMap<string, ClusterFa
   ]
   return {
     vault: apps.length === 0 ? [] : vault,
-    clusters: new Map(used.map((cluster) => [cluster.name, manifestsOf(file, cluster)])),
+    clusters: new Map(used.map((cluster) => [cluster.name, manifestsOf(file, cluster, address)])),
   }
 }
 

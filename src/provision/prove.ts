@@ -3,18 +3,18 @@
  * stored by it; the tokens that it takes live seconds.
  */
 import type { AppSpec, ClusterSpec } from '../config/provision-file.ts'
-import { isSecretManagerError } from '../errors.ts'
 import { inParallel } from '../lib/in-parallel.ts'
-import { isRecord, textOf } from '../lib/record.ts'
-import type { ClusterCalls } from './cluster-calls.ts'
-import { JOBS, type Job } from './names.ts'
 import { attemptsOf, strangersOf, type Attempted } from './attempts.ts'
+import { JOBS, type Job } from './names.ts'
+import { proveRenewer } from './prove-renewer.ts'
 import type { Servers } from './servers.ts'
+import { judged, logInAs, tried, type LoggedIn, type Who } from './trying.ts'
 
 /** One thing that was tried. */
 export interface Proof {
   readonly cluster: string
-  readonly app: string
+  /** Absent: of what the cluster has for all apps. */
+  readonly app?: string | undefined
   /** In words, such as `reader decrypts`. */
   readonly what: string
   readonly expected: 'allowed' | 'refused'
@@ -47,7 +47,12 @@ export async function prove(servers: Servers): Promise<readonly Proof[]> {
       .filter(({ name }) => app.clusters.includes(name))
       .map((cluster) => ({ servers, cluster, app })),
   )
-  return (await inParallel(trials, AT_ONCE, proveOne)).flat()
+  const used = clusters.filter((cluster) => trials.some((trial) => trial.cluster === cluster))
+  const [ofApps, ofRenewers] = [
+    await inParallel(trials, AT_ONCE, proveOne),
+    await inParallel(used, AT_ONCE, (cluster) => proveRenewer(servers, cluster)),
+  ]
+  return [...ofApps, ...ofRenewers].flat()
 }
 
 /** Whether something is otherwise than it should be; what was not tried says nothing. */
@@ -62,12 +67,12 @@ export function isBroken(proof: Proof): boolean {
 
 async function proveOne(trial: Trial): Promise<readonly Proof[]> {
   const jobs = JOBS.filter((job) => trial.app[job])
-  const [lists, strangers, ...tried] = await Promise.all([
+  const [lists, strangers, ...jobProofs] = await Promise.all([
     proveRbac(trial),
     proveStrangers(trial),
     ...jobs.map((job) => proveJob(trial, job)),
   ])
-  return [...tried.flat(), ...strangers, ...lists]
+  return [...jobProofs.flat(), ...strangers, ...lists]
 }
 
 async function proveJob(trial: Trial, job: Job): Promise<readonly Proof[]> {
@@ -84,14 +89,9 @@ async function proveJob(trial: Trial, job: Job): Promise<readonly Proof[]> {
       ),
     ]
   }
-  const { vault } = trial.servers
-  const proofs = attempts.map(async ({ what, expected, request }) => {
-    const came = await vault.attempt({ ...request, token })
-    // Vault looks at the policies first: whatever else it finds fault with, it has allowed.
-    const isDenied = 'refusal' in came && came.refusal.code === 'SM_VAULT_DENIED'
-    const outcome = isDenied ? 'refused' : 'allowed'
-    return proofOf(trial, `${job} ${what}`, expected, { outcome })
-  })
+  const proofs = attempts.map(async ({ what, expected, request }) =>
+    proofOf(trial, `${job} ${what}`, expected, await tried(trial.servers, { ...request, token })),
+  )
   return [entry, ...(await Promise.all(proofs))]
 }
 
@@ -105,52 +105,15 @@ function proofOf(
   return { cluster: cluster.name, app: app.name, what, expected, outcome, reason, isAdopted }
 }
 
-/** A login of somebody: with the token of the job's ServiceAccount, or with another. */
-async function logIn(
+/** A login as the job's ServiceAccount, or as somebody else. */
+function logIn(
   { servers, cluster, app }: Trial,
   job: Job,
-  other: {
-    readonly audience?: string
-    readonly namespace?: string
-    readonly account?: string
-  } = {},
-): Promise<Attempted & { readonly token?: string | undefined }> {
-  const { serviceAccount, role } = app[job] ?? app.reader
-  const { audience = cluster.audience, namespace = app.namespace, account = serviceAccount } = other
-  const issued = await tokenOrReason(servers.cluster(cluster.name), {
-    namespace,
-    serviceAccount: account,
-    audience,
-    seconds: 600,
-  })
-  if ('reason' in issued) return { outcome: 'not tried', reason: issued.reason }
-  const came = await servers.vault.attempt({
-    method: 'POST',
-    path: `auth/${cluster.mount}/login`,
-    body: { role, jwt: issued.jwt },
-  })
-  if ('refusal' in came) return { outcome: 'refused' }
-  const { auth } = came.reply
-  return { outcome: 'allowed', token: isRecord(auth) ? textOf(auth['client_token']) : undefined }
-}
-
-async function tokenOrReason(
-  calls: ClusterCalls,
-  wanted: Parameters<ClusterCalls['token']>[0],
-): Promise<{ readonly jwt: string } | { readonly reason: string }> {
-  try {
-    return await calls.token(wanted)
-  } catch (error) {
-    if (!isSecretManagerError(error)) throw error
-    const { namespace, serviceAccount } = wanted
-    if (error.code === 'SM_K8S_NOT_FOUND') {
-      return { reason: `there is no ServiceAccount ${namespace}/${serviceAccount}` }
-    }
-    if (error.code === 'SM_K8S_DENIED') {
-      return { reason: `it needs create serviceaccounts/token of ${namespace}/${serviceAccount}` }
-    }
-    throw error
-  }
+  other: Partial<Who> = {},
+): Promise<LoggedIn> {
+  const { serviceAccount: account, role } = app[job] ?? app.reader
+  const who = { audience: cluster.audience, namespace: app.namespace, account, ...other }
+  return logInAs(servers, cluster, role, who)
 }
 
 /** Who must not get in: for another audience, of another namespace, of another name. */
@@ -163,20 +126,10 @@ function proveStrangers(trial: Trial): Promise<readonly Proof[]> {
   )
 }
 
-/** Asked of the API server, which judges as it would when the reader asks. */
 async function proveRbac(trial: Trial): Promise<readonly Proof[]> {
   const { servers, cluster, app } = trial
   const what = `reader lists Secrets of ${app.namespace} in Kubernetes`
-  const { serviceAccount } = app.reader
-  const came = await servers
-    .cluster(cluster.name)
-    .mayList(app.namespace, serviceAccount)
-    .then(
-      (isAllowed): Attempted => ({ outcome: isAllowed ? 'allowed' : 'refused' }),
-      (error: unknown): Attempted => {
-        if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
-        return { outcome: 'not tried', reason: 'it needs create subjectaccessreviews' }
-      },
-    )
-  return [proofOf(trial, what, 'refused', came)]
+  const who = { namespace: app.namespace, account: app.reader.serviceAccount }
+  const action = { verb: 'list', resource: 'secrets', namespace: app.namespace }
+  return [proofOf(trial, what, 'refused', await judged(servers, cluster, who, action))]
 }

@@ -6,63 +6,30 @@
 import type { Definition } from '../config/definition.ts'
 import type { AccessSpec, AppSpec, ClusterSpec, ProvisionFile } from '../config/provision-file.ts'
 import { journalName } from '../rotation/journal.ts'
-import { renewedIn, renewerName } from './renewal.ts'
+import { accountManifest, grant, RBAC, ruleFor, type Manifest, type Rule } from './manifest.ts'
 import { JOBS, keysOf, LABELS, rbacName, reviewerName, type Job } from './names.ts'
+import type { VaultAddress } from './renewer-config.ts'
+import { renewerManifests } from './renewer-manifests.ts'
 
-/** A kind of object that provision makes. */
-export type ObjectKind =
-  | 'Namespace'
-  | 'ServiceAccount'
-  | 'Role'
-  | 'RoleBinding'
-  | 'ClusterRole'
-  | 'ClusterRoleBinding'
-
-/** An object as it is sent. */
-export interface Manifest {
-  readonly apiVersion: string
-  readonly kind: ObjectKind
-  readonly metadata: {
-    readonly name: string
-    readonly namespace?: string
-    readonly labels?: Readonly<Record<string, string>>
-  }
-  readonly rules?: readonly Rule[]
-  readonly roleRef?: RoleRef
-  readonly subjects?: readonly Subject[]
-}
-
-/** One rule of a Role. */
-export interface Rule {
-  readonly apiGroups: readonly string[]
-  readonly resources: readonly string[]
-  readonly resourceNames?: readonly string[]
-  readonly verbs: readonly string[]
-}
-
-interface RoleRef {
-  readonly apiGroup: string
-  readonly kind: string
-  readonly name: string
-}
-
-interface Subject {
-  readonly kind: 'ServiceAccount'
-  readonly name: string
-  readonly namespace: string
-}
-
-/** The objects of one cluster, each after what it needs. */
-export function manifestsOf(file: ProvisionFile, cluster: ClusterSpec): readonly Manifest[] {
+/**
+ * The objects of one cluster, each after what it needs.
+ *
+ * @param vault - for what runs in the cluster
+ */
+export function manifestsOf(
+  file: ProvisionFile,
+  cluster: ClusterSpec,
+  vault: VaultAddress,
+): readonly Manifest[] {
   const apps = file.apps.filter(({ clusters }) => clusters.includes(cluster.name))
   const all = [
     ...(cluster.createNamespaces ? namespacesOf(apps).map(namespaceManifest) : []),
     ...apps.flatMap((app) => manifestsOfApp(app, file.transitMount)),
     ...reviewerManifests(cluster),
-    ...renewerManifests(cluster),
+    ...renewerManifests(cluster, vault),
   ]
-  // Apps may share a ServiceAccount.
-  return [...new Map(all.map((one) => [identityOf(one), one])).values()]
+  // Apps may share a ServiceAccount. What is not the same under one name is refused later.
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()]
 }
 
 /** The namespaces that apps and their documents are in. */
@@ -70,13 +37,6 @@ export function namespacesOf(apps: readonly AppSpec[]): readonly string[] {
   const all = apps.flatMap((app) => [app.namespace, ...Object.keys(byNamespace(app))])
   return [...new Set(all)]
 }
-
-/** Tells one object from another. */
-export function identityOf({ kind, metadata: { name, namespace } }: Manifest): string {
-  return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`
-}
-
-const RBAC = 'rbac.authorization.k8s.io'
 
 function namespaceManifest(name: string): Manifest {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: LABELS } }
@@ -93,11 +53,6 @@ function manifestsOfApp(app: AppSpec, transitMount: string): readonly Manifest[]
   ]
 }
 
-function accountManifest(name: string, namespace: string): Manifest {
-  const metadata = { name, namespace, labels: LABELS }
-  return { apiVersion: 'v1', kind: 'ServiceAccount', metadata }
-}
-
 /** A Role in each namespace that has something for the job. */
 function grants(
   app: AppSpec,
@@ -111,8 +66,17 @@ function grants(
       ...documentRules(job, definitions),
       ...(namespace === app.namespace ? ownRules(app, job, access, transitMount) : []),
     ]
-    return rules.length === 0 ? [] : grant(rbacName(app, job), namespace, rules, app, access)
+    return rules.length === 0
+      ? []
+      : grant(rbacName(app, job), namespace, rules, accountOf(app, access))
   })
+}
+
+function accountOf(
+  { namespace }: AppSpec,
+  { serviceAccount }: AccessSpec,
+): { readonly namespace: string; readonly serviceAccount: string } {
+  return { namespace, serviceAccount }
 }
 
 function byNamespace({
@@ -155,53 +119,6 @@ function ownRules(app: AppSpec, job: Job, access: AccessSpec, mount: string): re
     ...(app.tokenRequest
       ? [ruleFor('serviceaccounts/token', ['create'], [access.serviceAccount])]
       : []),
-  ]
-}
-
-function ruleFor(resource: string, verbs: readonly string[], names?: readonly string[]): Rule {
-  return {
-    apiGroups: [''],
-    resources: [resource],
-    ...(names && { resourceNames: names }),
-    verbs,
-  }
-}
-
-function grant(
-  name: string,
-  namespace: string,
-  rules: readonly Rule[],
-  app: Pick<AppSpec, 'namespace'>,
-  { serviceAccount }: Pick<AccessSpec, 'serviceAccount'>,
-): readonly Manifest[] {
-  const metadata = { name, namespace, labels: LABELS }
-  const subject: Subject = {
-    kind: 'ServiceAccount',
-    name: serviceAccount,
-    namespace: app.namespace,
-  }
-  const roleRef = { apiGroup: RBAC, kind: 'Role', name }
-  return [
-    { apiVersion: `${RBAC}/v1`, kind: 'Role', metadata, rules },
-    { apiVersion: `${RBAC}/v1`, kind: 'RoleBinding', metadata, roleRef, subjects: [subject] },
-  ]
-}
-
-/** It may request tokens for the reviewer, and see which cluster it is in. */
-function renewerManifests(cluster: ClusterSpec): readonly Manifest[] {
-  const renewed = renewedIn(cluster)
-  if (renewed === undefined) return []
-  const { namespace, serviceAccount } = renewed
-  const name = renewerName(cluster.mount)
-  const token = ruleFor('serviceaccounts/token', ['create'], [serviceAccount])
-  const home = ruleFor('namespaces', ['get'], ['kube-system'])
-  const places = { 'kube-system': [home], [namespace]: [token] }
-  if (namespace === 'kube-system') places[namespace] = [token, home]
-  return [
-    accountManifest(name, namespace),
-    ...Object.entries(places).flatMap(([place, rules]) =>
-      grant(name, place, rules, { namespace }, { serviceAccount: name }),
-    ),
   ]
 }
 

@@ -7,7 +7,7 @@ import type { Actual } from './diff.ts'
 import type { ClusterActual } from './diff-kubernetes.ts'
 import { mountsOf, pathOf, type VaultActual } from './diff-vault.ts'
 import type { Fields, Plan, VaultItem } from './plan.ts'
-import { identityOf, type Manifest } from './rbac.ts'
+import { identityOf, type Manifest } from './manifest.ts'
 import type { Servers } from './servers.ts'
 import type { VaultCalls } from './vault-calls.ts'
 

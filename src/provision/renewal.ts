@@ -1,15 +1,7 @@
 /** Who renews the reviewer's token in the cluster: a CronJob with a role that can do this and nothing else. */
 import type { ClusterSpec, RenewSpec, ReviewerSpec } from '../config/provision-file.ts'
-import { LABELS, plainMount, POLICY_MARK } from './names.ts'
+import { POLICY_MARK, renewerName } from './names.ts'
 import type { Fields, PolicyItem, RoleItem } from './plan.ts'
-
-/** Longer, and a CronJob could not name its Jobs. */
-const LONGEST = 52
-
-/** Name of all that renewing one mount consists of: ServiceAccount, role, policy, Role, CronJob and ConfigMap. */
-export function renewerName(mount: string): string {
-  return `secretmanager-renewer-${plainMount(mount)}`.slice(0, LONGEST).replace(/-+$/, '')
-}
 
 /** A reviewer that is renewed in the cluster. */
 export type Renewed = ReviewerSpec & { readonly renew: RenewSpec }
@@ -68,59 +60,4 @@ export function renewerRole(cluster: ClusterSpec, { namespace }: Renewed): RoleI
     ...who,
     adopt: false,
   }
-}
-
-const CONFIG = '/etc/secretmanager'
-const TOKEN = '/var/run/secrets/vault'
-
-/** The CronJob. Provision file and configuration come from a ConfigMap of its name. */
-export function renewerCronJob(
-  { mount, audience }: ClusterSpec,
-  { namespace, renew }: Renewed,
-): object {
-  const name = renewerName(mount)
-  const args = [
-    'provision',
-    `${CONFIG}/provision.yaml`,
-    '--renew-reviewer',
-    `--config=${CONFIG}/secretmanager.yaml`,
-    '--auth-method=kubernetes',
-    `--auth-mount=${mount}`,
-    `--role=${name}`,
-    `--jwt-file=${TOKEN}/token`,
-    `--audience=${audience}`,
-  ]
-  const volumeMounts = [
-    { name: 'config', mountPath: CONFIG, readOnly: true },
-    { name: 'vault-token', mountPath: TOKEN, readOnly: true },
-  ]
-  const token = { serviceAccountToken: { audience, path: 'token', expirationSeconds: 600 } }
-  const pod = {
-    serviceAccountName: name,
-    restartPolicy: 'OnFailure',
-    containers: [
-      { name: 'renew', image: renew.image, args, volumeMounts, securityContext: NOTHING },
-    ],
-    volumes: [
-      { name: 'config', configMap: { name } },
-      { name: 'vault-token', projected: { sources: [token] } },
-    ],
-  }
-  return {
-    apiVersion: 'batch/v1',
-    kind: 'CronJob',
-    metadata: { name, namespace, labels: LABELS },
-    spec: {
-      schedule: renew.schedule,
-      concurrencyPolicy: 'Forbid',
-      jobTemplate: { spec: { backoffLimit: 6, template: { spec: pod } } },
-    },
-  }
-}
-
-const NOTHING = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  runAsNonRoot: true,
-  capabilities: { drop: ['ALL'] },
 }

@@ -1,5 +1,6 @@
 /** Vault and the clusters of a provision file, open until they are closed. */
 import type { ProvisionFile } from '../config/provision-file.ts'
+import type { Settings } from '../config/settings.ts'
 import type { Core } from '../core.ts'
 import { SecretManagerError } from '../errors.ts'
 import { Clusters } from '../rotation/sites.ts'
@@ -10,6 +11,7 @@ import { VaultCalls } from './vault-calls.ts'
 /** What provision works with. */
 export interface Servers {
   readonly file: ProvisionFile
+  readonly settings: Settings
   readonly runtime: Runtime
   readonly vault: VaultCalls
   readonly cluster: (name: string) => ClusterCalls
@@ -32,6 +34,7 @@ export function openServers(
   )
   return {
     file,
+    settings: core.settings,
     runtime,
     vault: new VaultCalls(core, signal),
     cluster: (name) => {

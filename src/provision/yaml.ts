@@ -1,14 +1,14 @@
 /** The Kubernetes half as manifests, for who applies them by other means. */
-import type { ClusterSpec, ProvisionFile } from '../config/provision-file.ts'
+import type { ProvisionFile } from '../config/provision-file.ts'
 import { manifestsOf } from './rbac.ts'
-import { renewedIn, renewerCronJob } from './renewal.ts'
+import type { VaultAddress } from './renewer-config.ts'
 
 /** All objects of each cluster as YAML documents; where there are several, each says whose they are. */
-export async function manifestsYaml(file: ProvisionFile): Promise<string> {
+export async function manifestsYaml(file: ProvisionFile, vault: VaultAddress): Promise<string> {
   const { stringify } = await import('yaml')
   const { clusters } = file
   const documents = clusters.flatMap((cluster) =>
-    [...manifestsOf(file, cluster), ...cronJobs(cluster)].map((manifest) => {
+    manifestsOf(file, cluster, vault).map((manifest) => {
       const head = clusters.length > 1 ? `# cluster ${cluster.name}\n` : ''
       return (
         head +
@@ -17,10 +17,4 @@ export async function manifestsYaml(file: ProvisionFile): Promise<string> {
     }),
   )
   return documents.join('---\n')
-}
-
-/** Provision itself makes none: it changes nothing that runs. */
-function cronJobs(cluster: ClusterSpec): readonly object[] {
-  const renewed = renewedIn(cluster)
-  return renewed ? [renewerCronJob(cluster, renewed)] : []
 }

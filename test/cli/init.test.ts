@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -10,7 +10,7 @@ import { parseConfig } from '../../src/config/schema.ts'
 import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import { createTransport } from '../../src/http/transport.ts'
 import { given, runWith } from './authoring-world.ts'
-import type { Ran } from './world.ts'
+import { run, type Ran } from './world.ts'
 
 const runtime: Runtime = {
   ...systemRuntime((options) => createTransport(options, runtime)),
@@ -95,6 +95,34 @@ describe('init', () => {
     expect(readdirSync(directory)).toEqual([])
   })
 
+  test('at a terminal what to type next stands in one line each', async () => {
+    const { stderr } = await run(['init', 'app', ...URL_FLAGS, '--dir', directory], {
+      runtime,
+      isTerminal: true,
+      width: 40,
+    })
+    const lines = stderr.trimEnd().split('\n')
+    expect(lines.filter((line) => line.startsWith('  secretmanager '))).toHaveLength(5)
+    expect(lines.filter((line) => line.length > 40 && !line.startsWith('  secretm'))).toEqual([])
+  })
+
+  test.each([
+    ['a file where the directory should be', 'ENOTDIR', () => join(someFile(), 'deploy')],
+    ['a name that no file can have', 'ENAMETOOLONG', () => join(directory, 'a'.repeat(300))],
+    ['a link to itself', 'ELOOP', () => join(loop(), 'deploy')],
+  ])('%s is told, and nothing is written', async (_what, causeClass, to) => {
+    const path = to()
+    const before = readdirSync(directory)
+    const { code, stderr } = await runWith(
+      given(''),
+      ['init', 'app', ...URL_FLAGS, '--dir', path],
+      runtime,
+    )
+    expect(code).toBe(2)
+    expect(stderr).toContain(`cannot be looked at (${causeClass})`)
+    expect(readdirSync(directory)).toEqual(before)
+  })
+
   test('nothing is written where one of the files is there; --force writes over it', async () => {
     writeFileSync(join(directory, 'provision.yaml'), 'mine')
     const { code, stderr } = await init(['app', ...URL_FLAGS])
@@ -105,6 +133,18 @@ describe('init', () => {
     expect(readFileSync(join(directory, 'provision.yaml'), 'utf8')).toContain('apps:')
   })
 })
+
+function someFile(): string {
+  const path = join(directory, 'file')
+  writeFileSync(path, '')
+  return path
+}
+
+function loop(): string {
+  const path = join(directory, 'loop')
+  symlinkSync(path, path)
+  return path
+}
 
 function init(args: readonly string[], input: Input = given('')): Promise<Ran> {
   return runWith(input, ['init', ...args, '--dir', directory], runtime)

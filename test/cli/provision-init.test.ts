@@ -64,6 +64,17 @@ test('without a provision file it is initialised, and nothing is set up', async 
   expect(existsSync(keys)).toBe(true)
 })
 
+test('--keys -: the keys alone are on stdout, and what is set up is told on stderr', async () => {
+  const { code, stdout, stderr } = await run(
+    ['provision', '/p.yaml', '--init', '--keys', '-', '--unseal', '--revoke-root'],
+    { runtime },
+  )
+  expect({ code, stderr }).toMatchObject({ code: 0 })
+  expect(JSON.parse(stdout)).toMatchObject({ unseal_shares: 5, root_token: expect.any(String) })
+  expect(stderr).toContain('create   key transit/app')
+  expect(stderr).not.toContain(JSON.parse(stdout).root_token)
+})
+
 test('where the set-up fails the root token stays, as somebody has to go on', async () => {
   const { code, stderr } = await provision('/nothing.yaml', '--unseal', '--revoke-root')
   expect({ code, isThere: existsSync(keys) }).toEqual({ code: 2, isThere: false })

@@ -118,11 +118,23 @@ describe('secretmanager provision', () => {
 
   test('a second time has nothing to do, and writes nothing', async () => {
     await provision()
-    requests = []
+    requests.splice(0)
     const { code, stdout, stderr } = await provision('--no-prove')
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
     expect(stderr).toBe('nothing to do, 22 as they should be\n')
     expect(writes()).toEqual([])
+  })
+
+  test('at a terminal no line is broken within a word', async () => {
+    const { stdout, stderr } = await run(['provision', '/p.yaml'], {
+      runtime,
+      isTerminal: true,
+      width: 60,
+    })
+    const lines = `${stdout}${stderr}`.split('\n')
+    expect(lines.filter((line) => line.length > 60)).toEqual([])
+    expect(stdout).toContain('reader (cluster\n         default)\n')
+    expect(stderr).toContain('not tried: another namespace logs in as the reader (app,\ncluster')
   })
 
   test('a dry run shows the same, and changes nothing', async () => {
@@ -143,6 +155,7 @@ describe('secretmanager provision', () => {
     const { stdout } = await provision('--json')
     const { done, changes, notes, proofs } = JSON.parse(stdout)
     expect({ done, notes, count: changes.length }).toEqual({ done: true, notes: [], count: 22 })
+    expect(JSON.parse(stdout).conflicts).toEqual([])
     expect(changes[0]).toEqual({
       where: 'vault',
       what: 'secrets engine transit',
@@ -191,13 +204,34 @@ describe('secretmanager provision', () => {
     expect(requests).toEqual([])
   })
 
+  test('a program is told by --json what stands in the way, and what else would be done', async () => {
+    const { rootToken: token } = stack.servers
+    const body = { policy: 'path "a" { capabilities = ["read"] }' }
+    await stack.vaultWire('PUT', '/v1/sys/policies/acl/app-reader', { token, body })
+    requests.splice(0)
+    for (const flags of [['--dry-run'], [], ['--destroy', '--yes', '--dry-run']]) {
+      const { code, stdout } = await provision('--json', ...flags)
+      const { done, changes, conflicts } = JSON.parse(stdout)
+      const isSetUp = !flags.includes('--destroy')
+      expect({ code, done, count: conflicts.length }).toEqual({
+        code: isSetUp ? 2 : 0,
+        done: false,
+        count: isSetUp ? 1 : 0,
+      })
+      if (!isSetUp) continue
+      expect(conflicts[0]).toContain('policy app-reader is there and not of provision')
+      expect(changes).toContainEqual(expect.objectContaining({ what: 'policy app-writer' }))
+    }
+    expect(writes()).toEqual([])
+  })
+
   test('what stands in the way is told all at once, and nothing is done', async () => {
     const { rootToken: token } = stack.servers
     for (const name of ['app-reader', 'app-writer']) {
       const body = { policy: 'path "a" { capabilities = ["read"] }' }
       await stack.vaultWire('PUT', `/v1/sys/policies/acl/${name}`, { token, body })
     }
-    requests = []
+    requests.splice(0)
     for (const flags of [[], ['--dry-run']]) {
       const { code, stderr } = await provision(...flags)
       expect(code).toBe(2)
@@ -213,6 +247,17 @@ describe('secretmanager provision', () => {
     const { code, stderr } = await provision()
     expect(code).toBe(2)
     expect(stderr).toContain('the provision file "/p.yaml" is not valid: apps[0].name must be')
+  })
+
+  test.each([
+    ['definition', 'secretName: app\nnamespace: prod\n'],
+    ['definition', 'secret_name: app\nnamespace: prod\nread_type: SECRET\n'],
+    ['configuration', `vault: { url: '${VAULT_ORIGIN}' }\n`],
+  ])('a %s in its place is told to be one', async (what, text) => {
+    runtime = withFiles(runtime, { '/p.yaml': text })
+    const { code, stderr } = await provision()
+    expect(code).toBe(2)
+    expect(stderr).toContain(`it is a ${what}: name the provision file`)
   })
 
   test('an inventory has nothing to set up', async () => {
@@ -321,16 +366,118 @@ describe('secretmanager provision', () => {
       '/kubeconfig': JSON.stringify(kubeconfig),
     })
     expect((await provision()).code).toBe(0)
-    requests = []
+    requests.splice(0)
     const { code, stderr } = await provision('--renew-reviewer')
     expect({ code, stderr }).toEqual({ code: 0, stderr: 'nothing to do, 1 as they should be\n' })
+    expect(writes()).toEqual([])
+  })
+
+  describe('a reviewer that is renewed in the cluster', () => {
+    const NAME = 'secretmanager-renewer-kubernetes-default'
+
+    beforeEach(() => {
+      const cluster =
+        '{ createNamespaces: true, auth: kubernetes, reviewer: { renew: { image: sm } } }'
+      const user = { ...stack.servers, namespace: 'default' }
+      runtime = withFiles(runtime, {
+        '/p.yaml': FILE.replace('createNamespaces: true', cluster),
+        '/kubeconfig': JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, CA, user)),
+      })
+    })
+
+    const get = async (path: string): Promise<Record<string, never>> => {
+      const { adminToken: token } = stack.servers
+      const answer = await stack.kubernetesWire('GET', path, { token })
+      expect(answer.status).toBe(200)
+      return Object(answer.body)
+    }
+    const home = 'namespaces/kube-system'
+    const cronJob = (): Promise<object> => get(`/apis/batch/v1/${home}/cronjobs/${NAME}`)
+
+    test('is told of, proved, and done once', async () => {
+      const { code, stdout, stderr } = await provision()
+      expect({ code, stdout, stderr }).toMatchObject({ code: 0 })
+      expect(stdout).toContain(`create   CronJob kube-system/${NAME} (cluster default)`)
+      expect(stdout).toContain(`create   ConfigMap kube-system/${NAME} (cluster default)`)
+      expect(stderr).toMatch(/^tried 24: 24 as they should be$/m)
+      expect((await provision('--no-prove')).stdout).toBe('')
+    })
+
+    test('the arguments of the CronJob do it, with the files of the ConfigMap', async () => {
+      await provision('--no-prove')
+      const { spec } = Object(await cronJob()).spec.jobTemplate.spec.template
+      const [container] = spec.containers
+      const [, mounted] = container.volumeMounts
+      const { data } = Object(await get(`/api/v1/${home}/configmaps/${NAME}`))
+      const account = { namespace: 'kube-system', serviceAccount: spec.serviceAccountName }
+      const { adminToken } = stack.servers
+      const tokenFor = (audiences?: readonly string[]): Promise<string> =>
+        requestToken(stack.kubernetesWire, {
+          adminToken,
+          ...account,
+          ...(audiences && { audiences }),
+        })
+      const pod = podRuntime(runtime, {
+        apiServer: KUBERNETES_ORIGIN,
+        namespace: 'kube-system',
+        token: await tokenFor(),
+      })
+      const files = Object.entries<string>(data).map(([key, text]) => [
+        `${container.volumeMounts[0].mountPath}/${key}`,
+        text,
+      ])
+      const inPod = withFiles(pod, {
+        ...Object.fromEntries(files),
+        [`${mounted.mountPath}/token`]: await tokenFor(['vault']),
+      })
+      requests.splice(0)
+      const { code, stderr } = await run(container.args, { runtime: inPod })
+      expect({ code, stderr }).toEqual({ code: 0, stderr: 'nothing to do, 1 as they should be\n' })
+      expect(requests.length).toBeGreaterThan(1)
+    })
+
+    test('-o yaml prints it, and is told where Vault is', async () => {
+      const { code, stdout } = await provision('-o', 'yaml')
+      const all = parseAllDocuments(stdout).map((one) => Object(one.toJS()))
+      expect({ code, requests }).toEqual({ code: 0, requests: [] })
+      expect(all.slice(-2).map(({ kind }) => kind)).toEqual(['ConfigMap', 'CronJob'])
+      expect(JSON.parse(all.at(-2).data['secretmanager.json'])).toEqual({
+        vault: { url: VAULT_ORIGIN },
+      })
+      runtime = { ...runtime, env: () => undefined }
+      expect(await provision('-o', 'yaml')).toMatchObject({ code: 2, stdout: '' })
+    })
+
+    test('is taken away with the rest', async () => {
+      await provision('--no-prove')
+      const { code, stdout } = await provision('--destroy', '--yes')
+      expect(code).toBe(0)
+      expect(stdout).toContain(`delete   CronJob kube-system/${NAME} (cluster default)`)
+      expect(stdout).toContain(`delete   ConfigMap kube-system/${NAME} (cluster default)`)
+    })
+  })
+
+  test('two things of one name are refused', async () => {
+    const cluster =
+      '{ mount: x-reader, auth: kubernetes, reviewer: { namespace: prod, renew: { image: sm } } }'
+    const apps = FILE.slice(FILE.indexOf('apps:')).replace('name: app', 'name: renewer-x')
+    const user = { ...stack.servers, namespace: 'default' }
+    runtime = withFiles(runtime, {
+      '/p.yaml': `clusters: [${cluster}]\n${apps}`,
+      '/kubeconfig': JSON.stringify(kubeconfigOf(KUBERNETES_ORIGIN, CA, user)),
+    })
+    const { code, stderr } = await provision()
+    expect(code).toBe(2)
+    expect(stderr).toContain(
+      'cluster default: Role prod/secretmanager-renewer-x-reader would be two things in one',
+    )
     expect(writes()).toEqual([])
   })
 
   describe('--destroy', () => {
     test('asks, and does nothing where the answer is no', async () => {
       await provision('--no-prove')
-      requests = []
+      requests.splice(0)
       const { code, stdout, stderr } = await provisionAsking(false, '--destroy')
       expect(code).not.toBe(0)
       expect(stdout).toContain('delete   role jwt-default/app')
@@ -346,6 +493,14 @@ describe('secretmanager provision', () => {
       expect(stderr).toContain('key transit/app stays, and with it every document under it')
       const again = await provision('--dry-run', '--destroy')
       expect(again.stdout).toBe('')
+    })
+
+    test('with --json what it asks about is no part of the JSON', async () => {
+      await provision('--no-prove')
+      const { code, stdout, stderr } = await provisionAsking(true, '--destroy', '--json')
+      expect(code).toBe(0)
+      expect(JSON.parse(stdout)).toMatchObject({ done: true })
+      expect(stderr).toContain('delete   role jwt-default/app')
     })
 
     test('without anybody to ask it needs --yes, before any call', async () => {

@@ -201,6 +201,19 @@ describe('parseProvisionFile', () => {
       'clusters[0].reviewer.renew.schedule must be a schedule of cron',
     ],
     [
+      'an hour that no day has',
+      cluster({ auth: 'kubernetes', reviewer: { renew: { image: 'a', schedule: '0 24 * * *' } } }),
+      'clusters[0].reviewer.renew.schedule must be a schedule of cron',
+    ],
+    [
+      'a Vault in clear',
+      cluster({
+        auth: 'kubernetes',
+        reviewer: { renew: { image: 'a', vaultUrl: 'http://vault.example:8200' } },
+      }),
+      'clusters[0].reviewer.renew.vaultUrl must begin with https://',
+    ],
+    [
       'a server in clear',
       cluster({ auth: 'kubernetes', server: 'http://10.0.0.1' }),
       'clusters[0].server must begin with https://',

@@ -918,6 +918,180 @@ export function kubernetesContract(
       })
     })
 
+    describe('cron jobs', () => {
+      const CRON_JOBS = '/apis/batch/v1'
+      const TOKEN = { path: 'token', expirationSeconds: 600 }
+      const pod = {
+        restartPolicy: 'OnFailure',
+        serviceAccountName: 'web',
+        containers: [{ name: 'a', image: 'registry.example/a:1', args: ['b'] }],
+        volumes: [
+          { name: 'c', configMap: { name: 'c' } },
+          { name: 'd', projected: { sources: [{ serviceAccountToken: TOKEN }] } },
+        ],
+      }
+      const specOf = (podSpec: object = pod, more: object = {}): object => ({
+        schedule: '17 3 * * 1',
+        jobTemplate: { spec: { template: { spec: podSpec } } },
+        ...more,
+      })
+      const openCronJobs = async (): Promise<string> =>
+        `${CRON_JOBS}/namespaces/${(await openNamespace()).ns}/cronjobs`
+
+      test('a new one has the defaults of the API server', async () => {
+        const path = await openCronJobs()
+        await must('POST', path, { metadata: { name: 'a' }, spec: specOf() })
+        const { body } = await admin('GET', `${path}/a`)
+        expect(body).toMatchObject({ kind: 'CronJob', apiVersion: 'batch/v1', status: {} })
+        const [container] = pod.containers
+        expect(body.spec).toEqual({
+          schedule: '17 3 * * 1',
+          concurrencyPolicy: 'Allow',
+          suspend: false,
+          successfulJobsHistoryLimit: 3,
+          failedJobsHistoryLimit: 1,
+          jobTemplate: {
+            metadata: {},
+            spec: {
+              template: {
+                metadata: {},
+                spec: {
+                  ...pod,
+                  containers: [
+                    {
+                      ...container,
+                      resources: {},
+                      terminationMessagePath: '/dev/termination-log',
+                      terminationMessagePolicy: 'File',
+                      imagePullPolicy: 'IfNotPresent',
+                    },
+                  ],
+                  volumes: [
+                    { name: 'c', configMap: { name: 'c', defaultMode: 420 } },
+                    {
+                      name: 'd',
+                      projected: {
+                        defaultMode: 420,
+                        sources: [{ serviceAccountToken: TOKEN }],
+                      },
+                    },
+                  ],
+                  serviceAccount: 'web',
+                  terminationGracePeriodSeconds: 30,
+                  dnsPolicy: 'ClusterFirst',
+                  securityContext: {},
+                  schedulerName: 'default-scheduler',
+                },
+              },
+            },
+          },
+        })
+      })
+
+      test.each([
+        ['a:latest', 'Always'],
+        ['registry.example:5000/a', 'Always'],
+        [`a@sha256:${'0'.repeat(64)}`, 'IfNotPresent'],
+      ])('the image %s is pulled: %s', async (image, policy) => {
+        const path = await openCronJobs()
+        const spec = specOf({ ...pod, containers: [{ name: 'a', image }] })
+        const { body } = await must('POST', path, { metadata: { name: 'a' }, spec })
+        const [container] = body.spec.jobTemplate.spec.template.spec.containers
+        expect(container.imagePullPolicy).toBe(policy)
+      })
+
+      test('is patched, listed and deleted', async () => {
+        const path = await openCronJobs()
+        const { body } = await must('POST', path, { metadata: { name: 'a' }, spec: specOf() })
+        const patched = await patch(`${path}/a`, { spec: { schedule: '@weekly' } })
+        expect(patched.body.spec).toEqual({ ...body.spec, schedule: '@weekly' })
+        const { resourceVersion } = body.metadata
+        const late = { metadata: { resourceVersion }, spec: { suspend: true } }
+        expect((await patch(`${path}/a`, late)).status).toBe(409)
+        const list = await admin('GET', path)
+        expect(list.body).toMatchObject({
+          kind: 'CronJobList',
+          items: [{ spec: patched.body.spec }],
+        })
+        const deleted = await admin('DELETE', `${path}/a`)
+        expect(deleted.body).toMatchObject({
+          status: 'Success',
+          details: { name: 'a', group: 'batch', kind: 'cronjobs' },
+        })
+        expect(told(await admin('GET', `${path}/a`))).toEqual([
+          404,
+          'NotFound',
+          'cronjobs.batch "a" not found',
+        ])
+      })
+
+      const POD = 'spec.jobTemplate.spec.template.spec'
+      const ONCE = 'Required value: valid values: "OnFailure", "Never"'
+      test.each([
+        [
+          'no spec',
+          {},
+          `[spec.schedule: Required value, ${POD}.containers: Required value, ${POD}.restartPolicy: ${ONCE}]`,
+        ],
+        ['no schedule', { spec: specOf(pod, { schedule: '' }) }, 'spec.schedule: Required value'],
+        [
+          'a policy that is none',
+          { spec: specOf(pod, { concurrencyPolicy: 'x' }) },
+          'spec.concurrencyPolicy: Unsupported value: "x": supported values: "Allow", "Forbid", "Replace"',
+        ],
+        [
+          'a pod that never ends',
+          { spec: specOf({ containers: pod.containers }) },
+          `${POD}.restartPolicy: ${ONCE}`,
+        ],
+        [
+          'no image',
+          { spec: specOf({ ...pod, containers: [{ name: 'a' }] }) },
+          `${POD}.containers[0].image: Required value`,
+        ],
+      ])('%s is refused', async (_case, more, message) => {
+        const path = await openCronJobs()
+        expect(told(await admin('POST', path, { metadata: { name: 'a' }, ...more }))).toEqual([
+          422,
+          'Invalid',
+          `CronJob.batch "a" is invalid: ${message}`,
+        ])
+      })
+
+      test('its name leaves room for those of its Jobs', async () => {
+        const path = await openCronJobs()
+        const tooLong = 'a'.repeat(53)
+        const long = await admin('POST', path, { metadata: { name: tooLong }, spec: specOf() })
+        expect(told(long)).toEqual([
+          422,
+          'Invalid',
+          `CronJob.batch "${tooLong}" is invalid: metadata.name: Invalid value: "${tooLong}": must be no more than 52 characters`,
+        ])
+      })
+
+      test('a field of another type is refused in the words of Go', async () => {
+        const path = await openCronJobs()
+        const spec = specOf(pod, { suspend: 'x' })
+        expect(told(await admin('POST', path, { metadata: { name: 'a' }, spec }))).toEqual([
+          400,
+          'BadRequest',
+          'CronJob in version "v1" cannot be handled as a CronJob: json: cannot unmarshal string into Go struct field CronJobSpec.spec.suspend of type bool',
+        ])
+      })
+
+      test('who may not is told so with the group', async () => {
+        if (!rbac) return
+        const { ns, path } = await openNamespace()
+        const { token } = await openAccount(path, 'web')
+        const refused = await as(token)('GET', `${CRON_JOBS}/namespaces/${ns}/cronjobs/a`)
+        expect(told(refused)).toEqual([
+          403,
+          'Forbidden',
+          `cronjobs.batch "a" is forbidden: User "system:serviceaccount:${ns}:web" cannot get resource "cronjobs" in API group "batch" in the namespace "${ns}"`,
+        ])
+      })
+    })
+
     describe('lists', () => {
       const names = ({ body }: WireAnswer): string[] =>
         body.items.map((one: { metadata: { name: string } }) => one.metadata.name)

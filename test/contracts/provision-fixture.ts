@@ -7,6 +7,8 @@ import { kubeconfigOf } from '../../src/dev/kubeconfig.ts'
 import { requestToken } from '../../src/dev/operator.ts'
 import { apply, compare, compareDestroyed } from '../../src/provision/apply.ts'
 import type { Verdict } from '../../src/provision/change.ts'
+import { renewerName } from '../../src/provision/names.ts'
+import { CONFIG } from '../../src/provision/renewer-config.ts'
 import { openServers, type Servers } from '../../src/provision/servers.ts'
 import type { HttpRequest, Runtime } from '../../src/runtime.ts'
 import { unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
@@ -24,8 +26,8 @@ export interface Provisioned {
   with<T>(work: (servers: Servers) => Promise<T>, options?: Options): Promise<T>
   /** Compares and applies. */
   run(options?: Options): Promise<Verdict>
-  /** Works as a pod of a ServiceAccount, which logs in by the mount of the set-up. */
-  asPod<T>(account: PodAccount, work: (servers: Servers) => Promise<T>): Promise<T>
+  /** Works as the pod of the CronJob: it knows what its ConfigMap says, and is who it logs in as. */
+  asRenewer<T>(work: (servers: Servers) => Promise<T>): Promise<T>
   /** Compares and takes away. */
   destroy(options?: Options & { readonly keys?: boolean }): Promise<Verdict>
   vault(method: string, path: string, body?: object): Promise<WireAnswer>
@@ -35,7 +37,6 @@ export interface Provisioned {
 export interface PodAccount {
   readonly namespace: string
   readonly serviceAccount: string
-  readonly role: string
 }
 
 export interface Options {
@@ -99,15 +100,22 @@ export function provisioned(
         await apply(servers, verdict)
         return verdict
       }, options),
-    asPod: async (account, work) => {
-      const runtime = await podOf(world, account)
+    asRenewer: async (work) => {
       const [cluster] = file.clusters
-      const { caCert, url } = adminConfig(world, rootToken).vault
-      const { auth: method, mount } = cluster ?? {}
-      const auth = { method, mount, role: account.role, jwtFile: PROJECTED }
-      const vault = { url, auth, ...(caCert !== undefined && { caCert }) }
-      const core = createCore(parseConfig({ vault, startup: { wait: 0 } }), runtime)
-      const servers = openServers(core, file, runtime, new AbortController().signal)
+      if (cluster === undefined) throw new Error('the file has no cluster')
+      const { auth: method, mount } = cluster
+      const [namespace, role] = [cluster.reviewer?.namespace ?? '', renewerName(mount)]
+      const path = `/api/v1/namespaces/${namespace}/configmaps/${role}`
+      const { data } = (await world.kubernetes('GET', path, { token: adminToken })).body
+      const mounted = Object.entries<string>(data).map(([key, text]) => [`${CONFIG}/${key}`, text])
+      const account = { namespace, serviceAccount: role }
+      const runtime = await podOf(world, account, Object.fromEntries(mounted))
+      const { vault } = JSON.parse(data['secretmanager.json'])
+      const auth = { method, mount, role, jwtFile: PROJECTED }
+      const config = { vault: { ...vault, auth }, startup: { wait: 0 } }
+      const own = parseProvisionFile(JSON.parse(data['provision.json']), 'its file')
+      const core = createCore(parseConfig(config), runtime)
+      const servers = openServers(core, own, runtime, new AbortController().signal)
       try {
         return await work(servers)
       } finally {
@@ -131,7 +139,8 @@ const PROJECTED = '/var/run/secrets/vault/token'
 /** The world of a pod of a ServiceAccount, with a projected token for Vault. */
 export async function podOf(
   world: KubevaultUnderTest,
-  { namespace, serviceAccount }: Omit<PodAccount, 'role'>,
+  { namespace, serviceAccount }: PodAccount,
+  files: Readonly<Record<string, string>> = {},
 ): Promise<Runtime> {
   const { adminToken } = world.servers
   const identity = { adminToken, namespace, serviceAccount }
@@ -143,6 +152,7 @@ export async function podOf(
   const mount = '/var/run/secrets/kubernetes.io/serviceaccount'
   return world.runtime(
     {
+      ...files,
       [`${mount}/token`]: token,
       [`${mount}/ca.crt`]: world.kubernetesCaPem,
       [`${mount}/namespace`]: namespace,

@@ -7,7 +7,7 @@ import { compare } from '../../src/provision/apply.ts'
 import type { Change } from '../../src/provision/change.ts'
 import { isBroken, isOtherwise, prove } from '../../src/provision/prove.ts'
 import { renewReviewers } from '../../src/provision/renew.ts'
-import { renewerName } from '../../src/provision/renewal.ts'
+import { renewerName } from '../../src/provision/names.ts'
 import { TransportFailure } from '../../src/runtime.ts'
 import { podOf, secretCfg, setUp, unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
 import { named, originalPlan, type KubevaultPlan } from '../../src/dev/plan.ts'
@@ -46,6 +46,14 @@ export function provisionContract(
       const id = unique()
       const reviewer = auth === 'kubernetes' ? { reviewer: { serviceAccount: `review-${id}` } } : {}
       return provisioned(world, { cluster: { auth, ...reviewer, ...cluster }, app }, id)
+    }
+    /** With a reviewer that the cluster renews; where that is not possible, as {@link given}. */
+    const renewing = (auth = 'kubernetes', mountOf = (id: string) => `auth-${id}`): Provisioned => {
+      if (auth !== 'kubernetes') return given(auth)
+      const id = unique()
+      const renew = { image: 'registry.example/sm:1', vaultUrl: world.vaultUrl }
+      const reviewer = { serviceAccount: `review-${id}`, renew }
+      return provisioned(world, { cluster: { auth, reviewer, mount: mountOf(id) } }, id)
     }
 
     describe.each(METHODS)('by %s', (auth) => {
@@ -113,12 +121,12 @@ export function provisionContract(
       })
 
       test('killed after any write, the next run does the rest', async () => {
-        const whole = given(auth)
+        const whole = renewing(auth)
         await whole.run()
         const count = writesIn(whole.sent).length
         expect(count).toBeGreaterThan(15)
         for (let after = 0; after < count; after += killEvery) {
-          const setup = given(auth)
+          const setup = renewing(auth)
           await expect(setup.run({ fail: killedAfter(after) })).rejects.toThrow('killed')
           setup.forget()
           await setup.run()
@@ -127,7 +135,7 @@ export function provisionContract(
       }, 120_000)
 
       test('an answer that is lost is no failure, and nothing is made twice', async () => {
-        const setup = given(auth)
+        const setup = renewing(auth)
         const lost = new Set<string>()
         const lose: Parameters<Provisioned['run']>[0] = {
           isHurried: true,
@@ -175,51 +183,184 @@ export function provisionContract(
       )
     })
 
-    test('a reviewer is renewed in the cluster, by a role that can do nothing else', async () => {
-      const id = unique()
-      const reviewer = { serviceAccount: `review-${id}`, renew: { image: 'secretmanager' } }
-      const setup = provisioned(world, { cluster: { auth: 'kubernetes', reviewer } }, id)
-      await setup.run()
-      const mount = `auth-${id}`
-      const account = {
-        namespace: 'kube-system',
-        serviceAccount: renewerName(mount),
-        role: renewerName(mount),
+    describe('a reviewer that is renewed in the cluster', () => {
+      const home = '/namespaces/kube-system'
+      const cronJobOf = ({ name: id }: Provisioned): string =>
+        `/apis/batch/v1${home}/cronjobs/${renewerName(`auth-${id}`)}`
+      const configOf = ({ name: id }: Provisioned): string =>
+        `/api/v1${home}/configmaps/${renewerName(`auth-${id}`)}`
+      const patched = async (path: string, body: object): Promise<void> => {
+        const { adminToken: token } = world.servers
+        const headers = { 'content-type': 'application/merge-patch+json' }
+        const answer = await world.kubernetes('PATCH', path, { token, body, headers })
+        expect(answer).toMatchObject({ status: 200 })
       }
-      const renewed = async (): Promise<readonly string[]> =>
-        workOf((await setup.asPod(account, renewReviewers)).changes)
-      expect(await renewed()).toEqual([])
-      const description = async (): Promise<string> =>
-        (await setup.vault('GET', `sys/auth/${mount}`)).body.data.description
-      const old = '2020-01-01T00:00:00.000Z'
-      const stale = (await description()).replace(/reviewer=[^\]]*/, `reviewer=${old}/${old}`)
-      await setup.vault('POST', `sys/auth/${mount}/tune`, { description: stale })
-      const before = (await setup.vault('GET', `auth/${mount}/config`)).body.data
-      expect(await renewed()).toEqual([`update reviewer of ${mount}`])
-      expect(await description()).not.toContain(old)
-      expect((await setup.vault('GET', `auth/${mount}/config`)).body.data).toEqual(before)
-      expect(await renewed()).toEqual([])
-      expect((await setup.with(prove)).filter(isBroken)).toEqual([])
+      const podIn = (cronJob: { readonly spec: unknown }): Record<string, unknown> =>
+        Object(cronJob.spec).jobTemplate.spec.template.spec
 
-      const denied = { code: 'SM_VAULT_DENIED' }
-      const hostile = {
-        ...before,
-        kubernetes_host: 'https://evil.example',
-        token_reviewer_jwt: 'x',
-      }
-      const tries: readonly (readonly [string, object])[] = [
-        [`auth/${mount}/config`, hostile],
-        [`auth/${mount}/role/${id}`, { token_ttl: '1h' }],
-        [`sys/auth/${mount}/tune`, { token_type: 'service' }],
-      ]
-      for (const [path, body] of tries) {
-        const write = { target: 'vault', method: 'POST', path, body: { ...body } } as const
-        const trying = setup.asPod(account, ({ vault }) => vault.write(write))
-        await expect(trying).rejects.toMatchObject(denied)
-      }
-      setup.forget()
-      await setup.run()
-      expect(writesIn(setup.sent)).toEqual([])
+      test('is renewed by a pod that knows its ConfigMap alone, and can do nothing else', async () => {
+        const setup = renewing()
+        await setup.run()
+        const { name: id } = setup
+        const mount = `auth-${id}`
+        const renewed = async (): Promise<readonly string[]> =>
+          workOf((await setup.asRenewer(renewReviewers)).changes)
+        expect(await renewed()).toEqual([])
+        const description = async (): Promise<string> =>
+          (await setup.vault('GET', `sys/auth/${mount}`)).body.data.description
+        const old = '2020-01-01T00:00:00.000Z'
+        const stale = (await description()).replace(/reviewer=[^\]]*/, `reviewer=${old}/${old}`)
+        await setup.vault('POST', `sys/auth/${mount}/tune`, { description: stale })
+        const before = (await setup.vault('GET', `auth/${mount}/config`)).body.data
+        expect(await renewed()).toEqual([`update reviewer of ${mount}`])
+        expect(await description()).not.toContain(old)
+        expect((await setup.vault('GET', `auth/${mount}/config`)).body.data).toEqual(before)
+        expect(await renewed()).toEqual([])
+        expect((await setup.with(prove)).filter(isBroken)).toEqual([])
+
+        const denied = { code: 'SM_VAULT_DENIED' }
+        const hostile = {
+          ...before,
+          kubernetes_host: 'https://evil.example',
+          token_reviewer_jwt: 'x',
+        }
+        const tries: readonly (readonly [string, object])[] = [
+          [`auth/${mount}/config`, hostile],
+          [`auth/${mount}/role/${id}`, { token_ttl: '1h' }],
+          [`sys/auth/${mount}/tune`, { token_type: 'service' }],
+        ]
+        for (const [path, body] of tries) {
+          const write = { target: 'vault', method: 'POST', path, body: { ...body } } as const
+          const trying = setup.asRenewer(({ vault }) => vault.write(write))
+          await expect(trying).rejects.toMatchObject(denied)
+        }
+      })
+
+      test('has a CronJob, which the API server completes: the second time 0 writes', async () => {
+        const setup = renewing()
+        const { changes } = await setup.run()
+        const own = changes.filter(({ what }) => what.includes('secretmanager-renewer'))
+        expect(own.map(({ action, what }) => `${action} ${what.split(' ')[0]}`)).toEqual([
+          'create policy',
+          ...['ServiceAccount', 'Role', 'RoleBinding', 'ConfigMap', 'CronJob'].map(
+            (kind) => `create ${kind}`,
+          ),
+          'create role',
+        ])
+        expect(await setup.kubernetes('GET', cronJobOf(setup))).toMatchObject({
+          status: 200,
+          body: { spec: { schedule: '17 3 * * 1', suspend: false } },
+        })
+        setup.forget()
+        await setup.run()
+        expect(writesIn(setup.sent)).toEqual([])
+      })
+
+      test('what differs is set right, and what somebody added stays', async () => {
+        const setup = renewing()
+        await setup.run()
+        const [container] = Object(
+          podIn((await setup.kubernetes('GET', cronJobOf(setup))).body)['containers'],
+        )
+        const limits = { memory: '64Mi' }
+        const containers = [{ ...container, image: 'other:2', resources: { limits } }]
+        const nodeSelector = { disk: 'ssd' }
+        const spec = {
+          suspend: true,
+          jobTemplate: { spec: { template: { spec: { containers, nodeSelector } } } },
+        }
+        await patched(cronJobOf(setup), { spec })
+        await patched(configOf(setup), { data: { more: 'x', 'secretmanager.json': '{}' } })
+        const { changes } = await setup.run()
+        const about = changes.filter(({ writes }) => writes.length > 0)
+        const image = 'spec.jobTemplate.spec.template.spec.containers[0].image'
+        expect(about.map(({ fields }) => fields)).toEqual([
+          [{ field: 'data.secretmanager.json', from: '{}' }],
+          [{ field: image, from: 'other:2', to: 'registry.example/sm:1' }],
+        ])
+        const { body } = await setup.kubernetes('GET', cronJobOf(setup))
+        expect(body.spec.suspend).toBe(true)
+        expect(podIn(body)).toMatchObject({
+          containers: [{ image: 'registry.example/sm:1', resources: { limits } }],
+          nodeSelector,
+        })
+        const config = await setup.kubernetes('GET', configOf(setup))
+        expect(Object.keys(config.body.data)).toContain('more')
+        setup.forget()
+        await setup.run()
+        expect(writesIn(setup.sent)).toEqual([])
+      })
+
+      test('a ConfigMap that somebody else made is not written over', async () => {
+        const setup = renewing()
+        const own = renewerName(`auth-${setup.name}`)
+        const body = { metadata: { name: own }, data: { 'secretmanager.json': 'mine' } }
+        await setup.kubernetes('POST', `/api/v1${home}/configmaps`, body)
+        setup.forget()
+        await expect(setup.run()).rejects.toMatchObject({
+          code: 'SM_CONFIG_INVALID',
+          message: expect.stringContaining(
+            `ConfigMap kube-system/${own} is there and not of provision`,
+          ),
+        })
+        expect(writesIn(setup.sent)).toEqual([])
+      })
+
+      test('is that of any mount that Vault can have', async () => {
+        const setup = renewing('kubernetes', (id) => `K8s.${id}/west_1`)
+        await setup.run()
+        expect((await setup.asRenewer(renewReviewers)).changes).toHaveLength(1)
+        expect((await setup.with(prove)).filter(isBroken)).toEqual([])
+        setup.forget()
+        await setup.run()
+        expect(writesIn(setup.sent)).toEqual([])
+        await setup.destroy()
+        expect((await setup.destroy()).changes).toEqual([])
+      })
+
+      test('goes with all that it has', async () => {
+        const setup = renewing()
+        await setup.run()
+        await setup.destroy()
+        for (const path of [cronJobOf(setup), configOf(setup)]) {
+          expect((await setup.kubernetes('GET', path)).status).toBe(404)
+        }
+        const policy = `sys/policies/acl/${renewerName(`auth-${setup.name}`)}`
+        expect((await setup.vault('GET', policy)).status).toBe(404)
+        expect((await setup.destroy()).changes).toEqual([])
+      })
+
+      test('I16: what it must not do is refused, by trying', async () => {
+        const setup = renewing()
+        await setup.run()
+        const whose = `renewer of auth-${setup.name}`
+        const told = async (): Promise<readonly string[]> =>
+          (await setup.with(prove))
+            .filter(({ app }) => app === undefined)
+            .map(({ what, outcome }) => `${what.replace(whose, 'it')}: ${outcome}`)
+        expect(await told()).toEqual([
+          'it logs in: allowed',
+          'it reads the configuration of its mount: allowed',
+          'it names another API server: refused',
+          'it makes a role: refused',
+          'it decrypts: refused',
+          'it requests tokens of the reviewer in Kubernetes: allowed',
+          'it requests tokens of anybody in Kubernetes: refused',
+          'it lists Secrets of kube-system in Kubernetes: refused',
+        ])
+        const before = (await setup.vault('GET', `auth/auth-${setup.name}/config`)).body.data
+        const policy = 'path "*" { capabilities = ["create", "read", "update"] }'
+        await setup.vault('PUT', `sys/policies/acl/${renewerName(`auth-${setup.name}`)}`, {
+          policy,
+        })
+        expect((await setup.with(prove)).filter(isBroken).map(({ what }) => what)).toEqual([
+          `${whose} names another API server`,
+          `${whose} makes a role`,
+          `${whose} decrypts`,
+        ])
+        const after = (await setup.vault('GET', `auth/auth-${setup.name}/config`)).body.data
+        expect(after).toEqual(before)
+      })
     })
 
     test("without a reviewer it is Vault's own ServiceAccount that asks", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { word } from '../../src/lib/shell-word.ts'
+import { vaultField, word } from '../../src/lib/shell-word.ts'
 
 describe('one word of a command', () => {
   test.each(['app', 'prod:web', 'system:serviceaccount:prod:web', 'a/b.c_d-e=f,g%h+i@j'])(
@@ -17,4 +17,15 @@ describe('one word of a command', () => {
     ["a';reboot;'", String.raw`'a'\'';reboot;'\'''`],
     ['', "''"],
   ])('%j is quoted', (text, quoted) => expect(word(text)).toBe(quoted))
+})
+
+describe('one field of vault write', () => {
+  test.each([
+    ['vault', 'audience=vault'],
+    ['a@b', 'audience=a@b'],
+    ['a b', "'audience=a b'"],
+    // Unquoted the shell would take the backslash away; without it Vault would get the file.
+    ['@/etc/passwd', String.raw`'audience=\@/etc/passwd'`],
+    ["@a';reboot", String.raw`'audience=\@a'\'';reboot'`],
+  ])('%s', (value, field) => expect(vaultField('audience', value)).toBe(field))
 })

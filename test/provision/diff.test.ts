@@ -4,9 +4,9 @@ import { diff, risksOf, type Actual } from '../../src/provision/diff.ts'
 import { keyFields, roleFields } from '../../src/provision/fields.ts'
 import { pathOf, type VaultActual } from '../../src/provision/diff-vault.ts'
 import { planOf, type Fields, type Plan, type VaultItem } from '../../src/provision/plan.ts'
-import { identityOf, type Manifest } from '../../src/provision/rbac.ts'
+import { identityOf, type Manifest } from '../../src/provision/manifest.ts'
 import { withRecord } from '../../src/provision/record.ts'
-import { FACTS, fileOf } from './files.ts'
+import { ADDRESS, FACTS, fileOf } from './files.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const APP = { name: 'app', namespace: 'prod', secrets: [{ secretName: 'app' }] }
@@ -22,7 +22,7 @@ const NOTHING: Actual = {
 
 function plan(app: object = {}, cluster: object = {}): Plan {
   const file = fileOf({ clusters: [cluster], apps: [{ ...APP, ...app }] })
-  return planOf(file, new Map([['default', FACTS]]))
+  return planOf(file, new Map([['default', FACTS]]), ADDRESS)
 }
 
 /** Servers that hold exactly what is planned, but for some changes. */

@@ -1,5 +1,6 @@
 import { parseProvisionFile, type ProvisionFile } from '../../src/config/provision-file.ts'
 import type { ClusterFacts } from '../../src/provision/plan.ts'
+import type { VaultAddress } from '../../src/provision/renewer-config.ts'
 
 /** A provision file by what a person writes. */
 export function fileOf(value: object): ProvisionFile {
@@ -13,4 +14,12 @@ export const FACTS: ClusterFacts = {
   publicKeys: ['-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n'],
   server: 'https://10.0.0.1:16443',
   caPem: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+}
+
+/** How a pod reaches Vault. */
+export const ADDRESS: VaultAddress = {
+  url: 'https://vault.example:8200',
+  namespace: undefined,
+  serverName: undefined,
+  caPem: '-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n',
 }

@@ -9,6 +9,7 @@ import { isDnsLabel } from '../../lib/names.ts'
 import { word } from '../../lib/shell-word.ts'
 import type { StarterAnswers } from '../../provision/starter.ts'
 import { processInput, type Input } from '../input.ts'
+import { paragraph, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
 import type { FlagValues } from '../settings.ts'
 
@@ -55,7 +56,7 @@ async function init(app: string | undefined, values: FlagValues, context: Contex
   await mkdir(directory, { recursive: true }).catch((error: unknown) => {
     throw unwritable(directory, error)
   })
-  const { data, notes } = context.output
+  const { data } = context.output
   for (const { name, text: content } of files) {
     const path = join(directory, name)
     await writeFile(path, content).catch((error: unknown) => {
@@ -63,7 +64,7 @@ async function init(app: string | undefined, values: FlagValues, context: Contex
     })
     data.line(path)
   }
-  for (const line of nextSteps(answers, directory)) notes.line(line)
+  printNext(context.output, answers, directory)
 }
 
 async function answersOf(
@@ -120,23 +121,29 @@ function asker(input: Input, signal: AbortSignal): Ask {
   }
 }
 
-function nextSteps({ app }: StarterAnswers, directory: string): readonly string[] {
+function printNext({ notes }: Output, { app }: StarterAnswers, directory: string): void {
   const [config, definition, provision] = [
     'secretmanager.yaml',
     `${app}.yaml`,
     'provision.yaml',
   ].map((name) => word(join(directory, name)))
-  return [
-    'next, with VAULT_TOKEN and a kubeconfig of somebody who may set up Vault and the cluster:',
-    `  secretmanager provision ${provision} --config ${config} --dry-run`,
-    `  secretmanager provision ${provision} --config ${config}`,
+  const files = `--def ${definition} --config ${config}`
+  paragraph(notes, BY_WHOM, 0)
+  for (const command of [
+    `secretmanager provision ${provision} --config ${config} --dry-run`,
+    `secretmanager provision ${provision} --config ${config}`,
     // The role of the configuration reads, and nobody but an administrator may make the Secret.
-    `  secretmanager encrypt --def ${definition} --config ${config} --from ${app}.json --auth-method token`,
-    'then, as the service:',
-    `  secretmanager read --def ${definition} --config ${config}`,
-    `  secretmanager doctor --def ${definition} --config ${config}`,
-  ]
+    `secretmanager encrypt ${files} --from ${app}.json --auth-method token`,
+  ]) {
+    paragraph(notes, command)
+  }
+  paragraph(notes, 'then, as the service:', 0)
+  paragraph(notes, `secretmanager read ${files}`)
+  paragraph(notes, `secretmanager doctor ${files}`)
 }
+
+const BY_WHOM =
+  'next, with VAULT_TOKEN and a kubeconfig of somebody who may set up Vault and the cluster:'
 
 function refuse(isRight: boolean, message: string): void {
   if (!isRight) throw new SecretManagerError('SM_CONFIG_INVALID', message)
@@ -145,14 +152,26 @@ function refuse(isRight: boolean, message: string): void {
 /** Before the first is written: two new files beside an old one would be half of it. */
 async function refuseExisting(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
-    const isThere = await lstat(path).then(
-      () => true,
-      () => false,
-    )
-    if (!isThere) continue
+    if (!(await isThere(path))) continue
     const message = `${JSON.stringify(path)} is there already; nothing was written`
     throw new SecretManagerError('SM_CONFIG_INVALID', message, {
       hint: 'name another --dir; or write over it: --force',
+    })
+  }
+}
+
+/** What cannot be looked at may be there. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    const causeClass = systemCode(error)
+    if (causeClass === 'ENOENT') return false
+    const message = `${JSON.stringify(path)} cannot be looked at (${causeClass ?? 'unknown'}); nothing was written`
+    throw new SecretManagerError('SM_FILE_UNREADABLE', message, {
+      hint: 'name another --dir',
+      causeClass,
     })
   }
 }

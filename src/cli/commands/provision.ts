@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 
 import { loadProvisionFile, type ProvisionFile } from '../../config/provision-file.ts'
 import { parseConfig } from '../../config/schema.ts'
@@ -9,12 +9,16 @@ import { apply, compare, compareDestroyed, refusal } from '../../provision/apply
 import { isWork, type Verdict } from '../../provision/change.ts'
 import { isBroken, prove, type Proof } from '../../provision/prove.ts'
 import { renewReviewers } from '../../provision/renew.ts'
+import { renewedIn } from '../../provision/renewal.ts'
+import { NO_ADDRESS, vaultAddress } from '../../provision/renewer-config.ts'
 import { openServers, type Servers } from '../../provision/servers.ts'
 import { manifestsYaml } from '../../provision/yaml.ts'
+import type { Runtime } from '../../runtime.ts'
 import { Findings } from '../findings.ts'
 import { processInput } from '../input.ts'
-import { paragraph } from '../output.ts'
+import { paragraph, type Output } from '../output.ts'
 import type { Context } from '../program.ts'
+import { addFlags, refuseContradictions } from '../provision-flags.ts'
 import {
   printChange,
   printJson,
@@ -23,6 +27,7 @@ import {
   printSummary,
 } from '../provision-report.ts'
 import { addConfigFlags, configOf, type FlagValues } from '../settings.ts'
+import { misused } from '../usage.ts'
 import { addInitFlags, initVault, retireRoot, STILL_VALID, withToken } from '../vault-init.ts'
 import { announceWaits } from '../waiting.ts'
 
@@ -32,26 +37,7 @@ export function addProvisionCommand(program: Command, context: Context): void {
     .command('provision')
     .argument('[file]', 'provision file: clusters and apps, in YAML or JSON')
     .description('set up Vault and Kubernetes for apps, with the least that each needs')
-    .option('--dry-run', 'show what differs, and change nothing')
-    .option('--exit-code', 'with --dry-run: exit with 8 where something differs')
-    .option('--no-prove', 'do not try afterwards what must work and what must be refused')
-    .option('--destroy', 'take away what was set up; keys, mounts and namespaces stay')
-    .option('--destroy-keys', 'with --destroy: the keys, too, and so every document under them')
-    .addOption(
-      new Option(
-        '--renew-reviewer',
-        'renew what Vault reviews tokens by, once half of its life is over, and do nothing else',
-      ).conflicts(['destroy', 'dryRun']),
-    )
-    .option('--yes', 'do not ask before --destroy; needed where nobody can be asked')
-    .addOption(
-      new Option(
-        '-o, --output <format>',
-        'print the manifests for Kubernetes instead; no server is asked',
-      ).choices(['yaml']),
-    )
-    .option('--json', 'report as JSON')
-  addConfigFlags(addInitFlags(command)).addHelpText('after', MORE)
+  addConfigFlags(addInitFlags(addFlags(command))).addHelpText('after', MORE)
   command.action((file: string | undefined, values: FlagValues) => provision(file, values, context))
 }
 
@@ -83,10 +69,8 @@ async function provision(
     )
   }
   const file = path === undefined ? undefined : await loadProvisionFile(path, runtime)
-  if (file && values['output'] === 'yaml') return printManifests(file, context)
-  // A role of the configuration is that of the service, which must not be able to do this.
-  const { config } = await configOf({ authMethod: 'token', ...values }, runtime)
-  const settings = parseConfig(config)
+  if (file && values['output'] === 'yaml') return printManifests(file, values, context)
+  const settings = await settingsOf(values, runtime)
   if (isNew) return begin(file, settings, values, context)
   return withServers(settings, context, (core) => carryOut(core, file, values, context))
 }
@@ -102,16 +86,23 @@ async function begin(
     initVault(values, core, context, file !== undefined),
   )
   if (token === undefined) return
+  const { output } = context
+  // What takes the keys from stdout takes nothing else.
+  const rest = values['keys'] === '-' ? { ...context, output: apart(output) } : context
   await withServers(withToken(settings, token), context, async (core) => {
     try {
-      await carryOut(core, file, values, context)
+      await carryOut(core, file, values, rest)
     } catch (error) {
       // Somebody has to go on with it.
-      context.output.notes.line(STILL_VALID)
+      output.notes.line(STILL_VALID)
       throw error
     }
     await retireRoot(token, values, core, context)
   })
+}
+
+function apart({ notes }: Output): Output {
+  return { data: notes, notes }
 }
 
 async function withServers<T>(
@@ -146,35 +137,28 @@ async function carryOut(
   }
 }
 
-function refuseContradictions(
+/** Asks no server. Only a pod that has to reach Vault is told where that is. */
+async function printManifests(
+  file: ProvisionFile,
   values: FlagValues,
-  { input = processInput(process) }: Context,
-): void {
-  const { destroy: isDestroy, destroyKeys, dryRun, yes, exitCode } = values
-  if (destroyKeys === true && isDestroy !== true) {
-    throw misused('--destroy-keys is a part of --destroy', '--destroy --destroy-keys')
-  }
-  if (exitCode === true && dryRun !== true) {
-    throw misused('--exit-code is a part of --dry-run', '--dry-run --exit-code')
-  }
-  // Before any call: a job that cannot end must not begin.
-  if (isDestroy === true && dryRun !== true && yes !== true && !input.isTerminal) {
-    throw misused('what is taken away is gone, and nobody is here to be asked', '--yes; --dry-run')
-  }
+  { runtime, output }: Context,
+): Promise<void> {
+  const address = file.clusters.some(renewedIn)
+    ? await vaultAddress(file, await settingsOf(values, runtime), runtime)
+    : NO_ADDRESS
+  output.data.line((await manifestsYaml(file, address)).trimEnd())
 }
 
-function misused(message: string, hint: string): SecretManagerError {
-  return new SecretManagerError('SM_CONFIG_INVALID', message, { hint })
-}
-
-async function printManifests(file: ProvisionFile, { output }: Context): Promise<void> {
-  output.data.line((await manifestsYaml(file)).trimEnd())
+/** A role of the configuration is that of the service, which must not be able to do this. */
+async function settingsOf(values: FlagValues, runtime: Runtime): Promise<Settings> {
+  const { config } = await configOf({ authMethod: 'token', ...values }, runtime)
+  return parseConfig(config)
 }
 
 async function setUp(servers: Servers, values: FlagValues, context: Context): Promise<void> {
   const { output } = context
   const verdict = await compare(servers)
-  if (values['dryRun'] === true) return tell(verdict, values, context)
+  if (isToTell(verdict, values)) return tell(verdict, values, context)
   const isJson = values['json'] === true
   await apply(servers, verdict, (change) => {
     if (!isJson) printChange(output, change)
@@ -186,7 +170,12 @@ async function setUp(servers: Servers, values: FlagValues, context: Context): Pr
   if (proofs) conclude(proofs, isJson, context)
 }
 
-/** A dry run. */
+/** A program that asked for JSON gets it where nothing may be done, too. */
+function isToTell({ conflicts }: Verdict, { dryRun, json }: FlagValues): boolean {
+  return dryRun === true || (json === true && conflicts.length > 0)
+}
+
+/** What would be done, and what stands in its way. */
 function tell(verdict: Verdict, values: FlagValues, { output }: Context): void {
   const work = verdict.changes.filter(isWork)
   if (values['json'] === true) printJson(output, verdict, { isDone: false })
@@ -210,10 +199,11 @@ function conclude(proofs: readonly Proof[], isJson: boolean, { output }: Context
 async function destroy(servers: Servers, values: FlagValues, context: Context): Promise<void> {
   const { output, input = processInput(process), interrupt } = context
   const verdict = await compareDestroyed(servers, { keys: values['destroyKeys'] === true })
-  if (values['dryRun'] === true) return tell(verdict, values, context)
+  if (isToTell(verdict, values)) return tell(verdict, values, context)
   const isJson = values['json'] === true
   if (values['yes'] !== true && verdict.changes.some(isWork)) {
-    for (const change of verdict.changes.filter(isWork)) printChange(output, change)
+    const sheets = isJson ? apart(output) : output
+    for (const change of verdict.changes.filter(isWork)) printChange(sheets, change)
     if (!(await input.confirm('take all of this away?', 'no', interrupt))) throw declined()
   }
   await apply(servers, verdict, (change) => {

@@ -22,6 +22,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
   ['rbac.authorization.k8s.io', 'rbac'],
   ['authentication.k8s.io', 'authentication'],
   ['authorization.k8s.io', 'authorization'],
+  ['batch', 'batch'],
 ])
 const CORE_KINDS: ReadonlySet<string> = new Set([
   'Namespace',

@@ -1,5 +1,6 @@
 /** The state that all requests to one embedded API server share. */
 import type { KubernetesObject, Resource } from './objects.ts'
+import { CRON_JOBS } from './batch-kinds.ts'
 import { NAMESPACES, PODS, SERVICE_ACCOUNTS } from './core-kinds.ts'
 import { CONFIG_MAPS, SECRETS } from './data-kinds.ts'
 import { CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS, ROLES, ROLE_BINDINGS } from './rbac-kinds.ts'
@@ -31,6 +32,7 @@ export const RESOURCES: ReadonlyMap<string, Resource<KubernetesObject>> = byGrou
   CLUSTER_ROLES,
   ROLE_BINDINGS,
   CLUSTER_ROLE_BINDINGS,
+  CRON_JOBS,
 ])
 
 /** A fresh uid, also for token and audit ids: a random UUID, version 4. */

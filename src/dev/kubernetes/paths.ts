@@ -36,7 +36,12 @@ const VERSION = {
   platform: 'linux/amd64',
 }
 
-const GROUPS = ['authentication.k8s.io', 'authorization.k8s.io', 'rbac.authorization.k8s.io']
+const GROUPS = [
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'batch',
+  'rbac.authorization.k8s.io',
+]
 
 type Serve = (cluster: Cluster, origin: string) => Answer
 

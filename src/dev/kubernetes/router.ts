@@ -24,6 +24,7 @@ const MAX_BODY = 3 * 1024 * 1024
 
 const GROUP_VERSIONS: ReadonlySet<string> = new Set([
   'v1',
+  'batch/v1',
   'rbac.authorization.k8s.io/v1',
   'authentication.k8s.io/v1',
   'authorization.k8s.io/v1',
