@@ -6,6 +6,8 @@ import type { Definition } from '../config/definition.ts'
 import type { Settings } from '../config/schema.ts'
 import { SecretManagerError } from '../errors.ts'
 import { readNamedFile } from '../kubernetes/named-file.ts'
+import { certificatesIn } from '../kubernetes/pem.ts'
+import { CONTAINER_SECURITY, POD_SECURITY } from '../kubernetes/pod-security.ts'
 import type { Pem, Runtime } from '../runtime.ts'
 import { asksCluster } from './cluster.ts'
 
@@ -122,7 +124,6 @@ function withoutUndefined(fields: Readonly<Record<string, unknown>>): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-/** As Pod Security `restricted` demands it. */
 function podOf(plan: JobPlan): object {
   const { settings, image } = plan
   const volumes = volumesOf(plan)
@@ -132,24 +133,14 @@ function podOf(plan: JobPlan): object {
     // The API server is asked by it, where it is asked at all.
     automountServiceAccountToken: asksCluster(plan),
     restartPolicy: 'Never',
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: 65_532,
-      // The token is readable for its group alone.
-      fsGroup: 65_532,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: POD_SECURITY,
     containers: [
       {
         name: 'doctor',
         image,
         command: ['secretmanager'],
         args: ['doctor', `--config=${CONFIG}/config.json`, `--def=${CONFIG}/definition.json`],
-        securityContext: {
-          allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
-          capabilities: { drop: ['ALL'] },
-        },
+        securityContext: CONTAINER_SECURITY,
         resources: { limits: { memory: '128Mi' }, requests: { cpu: '50m', memory: '64Mi' } },
         volumeMounts: volumes.map(({ volume, at }) => {
           return { name: volume.name, mountPath: at, readOnly: true }
@@ -196,9 +187,5 @@ export async function caOf(pem: Pem | undefined, runtime: Runtime): Promise<stri
   if (pem?.kind === 'text') return pem.pem
   if (pem?.kind !== 'file') return undefined
   const bytes = await readNamedFile(pem.path, 'vault.caCert', runtime)
-  // A file may hold a private key beside it.
-  const found = Buffer.from(bytes).toString('latin1').match(CERTIFICATE) ?? []
-  return found.length === 0 ? undefined : `${found.join('\n')}\n`
+  return certificatesIn(Buffer.from(bytes).toString('latin1'))
 }
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g

@@ -33,6 +33,9 @@ export interface World {
   readonly server: VaultClient
   /** Who looks at Vault's own settings; absent: the service itself. */
   readonly operator: Session | undefined
+  /** Where the journal of the key's rotation lies; absent: where a rotation begins one. */
+  readonly journalNamespace: string | undefined
+  readonly signal: AbortSignal
   /** Performs `work` with an allowance of its own. */
   call<T>(work: (allowance: Allowance) => Promise<T>): Promise<T>
 }
@@ -44,12 +47,13 @@ export interface WorldOptions {
   readonly runtime: Runtime
   /** Whether VAULT_TOKEN, or the token that `vault login` left, looks at what the service may not. */
   readonly asOperator: boolean
+  readonly journalNamespace?: string | undefined
   readonly signal: AbortSignal
 }
 
 /** Makes a world; does no I/O. */
 export function createWorld(options: WorldOptions): World {
-  const { definition, runtime, asOperator, signal } = options
+  const { definition, runtime, asOperator, journalNamespace, signal } = options
   // Who asks why a server is away wants to hear it, not to wait for it.
   const settings = { ...options.settings, startupWaitMs: 0 }
   const core = createCore(settings, runtime)
@@ -60,6 +64,8 @@ export function createWorld(options: WorldOptions): World {
     core,
     server: new VaultClient({ ...settings.vault, namespace: undefined }, runtime),
     operator: asOperator ? operatorOf(core, options) : undefined,
+    journalNamespace,
+    signal,
     call: (work) => core.calls.run({ signal }, work),
   }
 }

@@ -8,9 +8,17 @@ import { requestToken } from '../../src/dev/operator.ts'
 import type { KubevaultPlan } from '../../src/dev/plan.ts'
 import type { Outcome } from '../../src/doctor/verdict.ts'
 import { withRecord } from '../../src/provision/record.ts'
+import type { Journal } from '../../src/rotation/journal-text.ts'
 import { formatSealed } from '../../src/sealed/format.ts'
 import { wrapDocument } from '../../src/sealed/plaintext.ts'
-import { asAdministrator, DATA_KEY, DOCUMENT, type Fresh, type Service } from './doctor-setup.ts'
+import {
+  asAdministrator,
+  DATA_KEY,
+  DOCUMENT,
+  writeJournal,
+  type Fresh,
+  type Service,
+} from './doctor-setup.ts'
 import { secretCfg } from './kubevault-fixture.ts'
 
 /** How a set-up is broken, and what must be said of it. */
@@ -418,6 +426,16 @@ const ROLES: readonly Row[] = [
     arrange: role({ bound_service_account_names: ['other'] }),
   },
   {
+    name: 'V8: the role is for another ServiceAccount, and Vault asks the cluster elsewhere',
+    id: 'role.identity',
+    words: /bound_service_account_names is other/,
+    also: ALL_OF_LOGIN,
+    arrange: async (service) => {
+      await role({ bound_service_account_names: ['other'] })(service)
+      await mountConfig({ kubernetes_host: 'https://127.0.0.1:1' })(service)
+    },
+  },
+  {
     mends: true,
     name: 'V8: the role is for another namespace',
     id: 'role.identity',
@@ -568,6 +586,16 @@ const POLICIES: readonly Row[] = [
     plan: ({ policy }) => ({ policy: policy.split('\n').slice(1).join('\n') }),
   },
   {
+    name: 'V7: the policy lets the service create, which decrypts nothing',
+    id: 'policy.decrypt',
+    words: /do not grant transit-kv/,
+    plan: ({ policy }) => ({ policy: policy.replaceAll('["update"]', '["create", "read"]') }),
+    arrange: async ({ vault: call, plan }) => {
+      const policy = `${plan.policy}\npath "sys/capabilities-self" { capabilities = ["update"] }`
+      await call('PUT', `sys/policies/acl/${plan.policyName}`, { policy })
+    },
+  },
+  {
     name: 'I16: the service may encrypt',
     id: 'policy.encrypt',
     outcome: 'warning',
@@ -596,6 +624,22 @@ const POLICIES: readonly Row[] = [
     ),
   },
 ]
+
+const DAY = '2026-11-01T00:00:00.000Z'
+const STOCK = {
+  site: 'there',
+  where: 'there',
+  extent: [],
+  at: DAY,
+  isComplete: true,
+  documents: 1,
+  oldest: 1,
+} as const
+
+/** As rotations write it down. */
+function journal(changes: Partial<Journal>): (service: Service) => Promise<void> {
+  return (service) => writeJournal(service, changes)
+}
 
 const KEYS: readonly Row[] = [
   {
@@ -637,6 +681,60 @@ const KEYS: readonly Row[] = [
       service.definition = { ...service.definition, format: 'raw' } as never
       await service.storeText(/vault:.*/.exec(await service.stored())?.[0] ?? '')
     },
+  },
+  {
+    name: 'Vault was restored from a snapshot that is older than a rotation',
+    id: 'key.snapshot',
+    words: /older than v2 of the key: ConfigMap kv-.* has v2, and the latest is v1/,
+    mend: /^neither rotate nor rewrap now: .*raft snapshot restore.*encrypt.*rotate only then/,
+    arrange: journal({ phase: 'done', from: 1, doneAt: DAY }),
+  },
+  {
+    name: 'and than one that is not over',
+    id: 'key.snapshot',
+    words: /older than v2 of the key/,
+    arrange: journal({ phase: 'rewrapping', from: 1 }),
+  },
+  {
+    name: 'and than a retirement',
+    id: 'key.snapshot',
+    words: /older than v4 of the key/,
+    arrange: journal({ from: 1, retirement: { phase: 'raising', from: 1, to: 4, at: DAY } }),
+  },
+  {
+    name: 'and than a document that a rotation saw',
+    id: 'key.snapshot',
+    words: /a document under v5 was seen \(far, 2026-.*\), and the latest is v1/,
+    mend: /neither rotate nor rewrap.* a snapshot of Vault that has v5/,
+    arrange: journal({
+      sites: {
+        there: { ...STOCK, newest: 3 },
+        far: { ...STOCK, site: 'far', newest: 5 },
+        here: { ...STOCK, site: 'here', newest: null },
+      },
+    }),
+  },
+  {
+    name: 'versions that were retired open again',
+    id: 'key.snapshot',
+    outcome: 'warning',
+    words: /versions below v2 were retired .*, and open again from v1 on/,
+    mend: /secretmanager rewrap, and secretmanager retire/,
+    also: ['document.version'],
+    arrange: async (service) => {
+      await service.vault('POST', `${key(service)}/rotate`, {})
+      await journal({
+        from: 1,
+        doneAt: DAY,
+        retirement: { phase: 'done', from: 1, to: 2, at: DAY },
+      })(service)
+    },
+  },
+  {
+    name: 'a journal that is of another key',
+    id: 'key.snapshot',
+    words: /is not the journal of transit-kv/,
+    arrange: journal({ transitKey: 'other' }),
   },
   {
     name: 'the key may leave Vault',
@@ -718,7 +816,8 @@ const DOCUMENTS: readonly Row[] = [
   {
     name: 'V13: a key version that does not exist',
     id: 'document.version',
-    words: /under v9, and the latest version .* is v1/,
+    words: /under v9, and the latest version .* is v1: Vault was restored from a snapshot/,
+    mend: /neither rotate nor rewrap now: .*has v9/,
     arrange: async (service) =>
       service.storeText((await service.stored()).replace(':vault:v1:', ':vault:v9:')),
   },

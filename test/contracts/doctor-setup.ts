@@ -9,6 +9,8 @@ import { named, nativePlan, type KubevaultPlan } from '../../src/dev/plan.ts'
 import { provisionKubevault } from '../../src/dev/provision.ts'
 import { expect2xx } from '../../src/dev/wire.ts'
 import type { Outcome } from '../../src/doctor/verdict.ts'
+import { journalName } from '../../src/rotation/journal.ts'
+import { emptyJournal, type Journal } from '../../src/rotation/journal-text.ts'
 import { run, type Ran } from '../cli/world.ts'
 import { nativeConfig, podOf, unique, type KubevaultUnderTest } from './kubevault-fixture.ts'
 
@@ -161,9 +163,19 @@ export async function diagnose(
 
 const OPERATOR: readonly string[] = ['--as-operator']
 
-/** Runs doctor once. I10: no secret may be in what it prints. */
-export async function doctor(
+/** Runs doctor once. */
+export function doctor(
   service: Service,
+  flags: readonly string[],
+  words: readonly string[] = [],
+): Promise<Ran> {
+  return runCommand(service, 'doctor', flags, words)
+}
+
+/** Runs a command once. I10: no secret may be in what it prints. */
+export async function runCommand(
+  service: Service,
+  name: string,
   flags: readonly string[],
   words: readonly string[] = [],
 ): Promise<Ran> {
@@ -176,7 +188,7 @@ export async function doctor(
   const base = world.runtime(files, service.env)
   const runtime = { ...base, wallClock: () => base.wallClock() + aheadMs }
   const where = ['--config', '/doctor/config.json', '--def', '/doctor/definition.json']
-  const ran = await run(['doctor', ...words, ...where, ...flags], { runtime })
+  const ran = await run([name, ...words, ...where, ...flags], { runtime })
   await expectNoSecret(service, `${ran.stdout}\n${ran.stderr}`)
   return ran
 }
@@ -202,6 +214,23 @@ export function asAdministrator(service: Service): void {
   const kubeconfig = kubeconfigOf(world.kubernetesUrl, world.kubernetesCaPem, plan)
   service.files['/kubeconfig'] = JSON.stringify(kubeconfig)
   service.env = { VAULT_TOKEN: plan.rootToken, KUBECONFIG: '/kubeconfig' }
+}
+
+/** Writes down what a rotation came to, as rotations do. */
+export async function writeJournal(
+  { kubernetes, plan }: Service,
+  changes: Partial<Journal>,
+): Promise<void> {
+  const { transitMount: mount, transitKey, namespace } = plan
+  const key = { mount, transitKey }
+  const data = { 'journal.json': JSON.stringify({ ...emptyJournal(key, 1), ...changes }) }
+  const metadata = { name: journalName(key) }
+  await kubernetes('POST', `/api/v1/namespaces/${namespace}/configmaps`, {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata,
+    data,
+  })
 }
 
 /** Does what a mending command says. */

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import type { SecretManagerConfig } from 'secretmanager'
 import { appRoleIds, requestToken } from '../../src/dev/operator.ts'
+import { journalName } from '../../src/rotation/journal.ts'
+import type { Journal } from '../../src/rotation/journal-text.ts'
 import { BROKEN } from './doctor-rows.ts'
 import {
   asAdministrator,
@@ -12,6 +14,7 @@ import {
   DOCUMENT,
   mend,
   serviceOn,
+  writeJournal,
   type DoctorUnderTest,
 } from './doctor-setup.ts'
 
@@ -38,7 +41,13 @@ export function doctorContract(name: string, open: () => Promise<DoctorUnderTest
           auth === 'jwt'
             ? ['auth.ca', 'auth.host', 'auth.reviewer', 'auth.reviewer-term']
             : ['auth.keys', 'auth.reviewer-term']
-        const unserved = ['vault.audit', 'vault.audit-raw', 'pod.sub-path', 'updates.redis']
+        const unserved = [
+          'key.snapshot',
+          'vault.audit',
+          'vault.audit-raw',
+          'pod.sub-path',
+          'updates.redis',
+        ]
         expect(unasked.filter((id) => ![...other, ...unserved].includes(id))).toEqual([])
       },
     )
@@ -97,6 +106,7 @@ export function doctorContract(name: string, open: () => Promise<DoctorUnderTest
         {
           role: `auth/${authMount}/role/${role}`,
           policies: [policyName],
+          doubts: [],
           subjects: [`ServiceAccount ${account}`],
           accounts: [account],
         },
@@ -105,6 +115,87 @@ export function doctorContract(name: string, open: () => Promise<DoctorUnderTest
         account,
         tokens: expect.arrayContaining(['Group system:masters', `ServiceAccount ${account}`]),
         pods: expect.arrayContaining(['Group system:masters']),
+      })
+    })
+
+    test('access: what cannot be read counts as one that decrypts, and is named', async () => {
+      const service = await serviceOn(world)
+      const { authMount, role, policyName, namespace } = service.plan
+      const odd = `${policyName}-odd`
+      const policy = '{"path":{"transit/*":{"policy":"read"}},"path":{"*":{"policy":"write"}}}'
+      await service.vault('PUT', `sys/policies/acl/${odd}`, { policy })
+      const names = [odd, `${policyName}-none`, 'a b']
+      const fields = { token_policies: names, bound_service_account_names: ['x'] }
+      await service.vault('POST', `auth/${authMount}/role/${role}`, fields)
+      const { stdout } = await doctor(service, ['--as-operator'], ['access', `${namespace}/app`])
+      expect(stdout).toContain(
+        `auth/${authMount}/role/${role} (policy ${odd} could not be understood: counts as may decrypt; policy a b was not read (vault policy read 'a b'): counts as may decrypt)`,
+      )
+    })
+
+    test('access: what one policy grants and another denies is granted to nobody', async () => {
+      const service = await serviceOn(world)
+      const { authMount, role, policyName, namespace, transitMount } = service.plan
+      const policy = `path "${transitMount}/decrypt/*" { policy = "deny" }\npath "/${transitMount}/decrypt/${service.plan.transitKey}" { "policy" = "deny" }`
+      await service.vault('PUT', `sys/policies/acl/${policyName}-no`, { policy })
+      const access = async (token_policies: readonly string[]): Promise<string> => {
+        const fields = { token_policies, bound_service_account_names: ['x'] }
+        await service.vault('POST', `auth/${authMount}/role/${role}`, fields)
+        return (await doctor(service, ['--as-operator'], ['access', `${namespace}/app`])).stdout
+      }
+      expect(await access([policyName])).toContain(`${authMount}/role/${role} (policy`)
+      expect(await access([policyName, `${policyName}-no`])).not.toContain(authMount)
+    })
+
+    test('a service that may look at its key, and no more, has no finding', async () => {
+      const service = await serviceOn(world, ({ policy, transitMount }) => ({
+        policy: `${policy}\npath "${transitMount}/keys/*" { capabilities = ["read"] }`,
+      }))
+      await service.store(DOCUMENT)
+      expect(await diagnose(service)).toMatchObject({ code: 0, found: [] })
+    })
+
+    test('where no journal was found it says where it looked', async () => {
+      const service = await serviceOn(world)
+      await service.store(DOCUMENT)
+      const { namespace } = service.plan
+      expect((await diagnose(service)).check('key.snapshot')).toMatchObject({
+        outcome: 'ok',
+        reason: `no journal of a rotation is in ${namespace} (one elsewhere: --journal-namespace)`,
+      })
+    })
+
+    test('a service that may not read the journal is told what it needs', async () => {
+      // Of the ConfigMaps, those of documents alone.
+      const service = await serviceOn(world, ({ rules }) => ({
+        rules: rules.map((rule) =>
+          'resourceNames' in rule ? rule : { ...rule, resourceNames: ['app'] },
+        ),
+      }))
+      await service.store(DOCUMENT)
+      await writeJournal(service, { from: 7, doneAt: 'x' })
+      const { namespace, transitMount: mount, transitKey } = service.plan
+      const { check } = await diagnose(service)
+      expect(check('key.snapshot')).toMatchObject({
+        outcome: 'not checked',
+        reason: `get on configmaps ${namespace}/${journalName({ mount, transitKey })}`,
+      })
+    })
+
+    test.each<[string, Partial<Journal>]>([
+      ['was rotated', { from: 1 }],
+      ['was about to be rotated', { phase: 'rotating', from: 1 }],
+      ['was not rotated, as Vault refused', { phase: 'done', from: 1, begunAt: 'then' }],
+      ['was retired', { from: 1, retirement: { phase: 'done', from: 0, to: 1, at: 'then' } }],
+    ])('a key that %s, and is as its journal says', async (_how, changes) => {
+      const service = await serviceOn(world)
+      await service.store(DOCUMENT)
+      await writeJournal(service, changes)
+      const { found, check } = await diagnose(service)
+      expect(found).toEqual([])
+      expect(check('key.snapshot')).toMatchObject({
+        outcome: 'ok',
+        reason: expect.stringMatching(/^it has v1, /),
       })
     })
 

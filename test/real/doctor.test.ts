@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { describe } from 'vitest'
 
 import { doctorContract } from '../contracts/doctor.ts'
+import { policyContract } from '../contracts/doctor-policies.ts'
+import { snapshotContract } from '../contracts/doctor-snapshots.ts'
 import type { Fresh, Watched } from '../contracts/doctor-setup.ts'
 import { serversPresent, startKubernetes, startVault } from './servers.ts'
 import { sharedServers } from './shared.ts'
@@ -14,6 +16,8 @@ describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () =>
     const world = await audited('bao')
     return { ...world, fresh: (what) => fresh('bao', what, world) }
   })
+  policyContract('OpenBao', () => audited('bao'))
+  snapshotContract('OpenBao', () => audited('bao'))
 })
 
 // The second opinion: built only on demand (npm run servers:build vault).
@@ -22,6 +26,8 @@ describe.skipIf(!serversPresent('vault', 'kube', 'etcd'))('on HashiCorp Vault', 
     const world = await audited('vault')
     return { ...world, fresh: (what) => fresh('vault', what, world) }
   })
+  policyContract('HashiCorp Vault', () => audited('vault'))
+  snapshotContract('HashiCorp Vault', () => audited('vault'))
 })
 
 type Name = 'bao' | 'vault'

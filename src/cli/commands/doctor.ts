@@ -29,6 +29,10 @@ export function addDoctorCommand(program: Command, context: Context): void {
       '--as-operator',
       "look at Vault's settings with VAULT_TOKEN or ~/.vault-token, beside the service's login",
     )
+    .option(
+      '--journal-namespace <name>',
+      "namespace of the rotation's journal (default: the context's, and the document's)",
+    )
     .option('--print-job', "print a Kubernetes Job that runs this as the service's ServiceAccount")
     .option(
       '--image <ref>',
@@ -111,10 +115,11 @@ async function listAccess(target: string, values: FlagValues, context: Context):
 function printAccess(report: AccessReport, data: Sheet): void {
   const { key, roles, authorizer, notChecked: unknown } = report
   data.line(strong(data, `${key} decrypts for:`))
-  if (roles.length === 0) data.line('  nobody that was found')
-  for (const { role, policies, subjects } of roles) {
-    data.line(`  ${role} (policy ${policies.join(', ')})`)
-    for (const subject of subjects) data.line(`    ${shownName(subject)}`)
+  if (roles.length === 0) data.line('  nobody that was found, as far as was looked')
+  for (const { role, policies, doubts, subjects } of roles) {
+    const granting = policies.length > 0 ? [`policy ${policies.join(', ')}`] : []
+    paragraph(data, shownName(`${role} (${[...granting, ...doubts].join('; ')})`), 4, '  ')
+    for (const subject of subjects) paragraph(data, shownName(subject), 6, '    ')
   }
   printAccounts(report, data)
   if (authorizer && isFound(authorizer)) {
@@ -160,11 +165,13 @@ async function worldOf(
   { runtime, interrupt: signal }: Context,
 ): Promise<World> {
   const { config, definition } = await settingsOf(name, values, runtime)
+  const { asOperator, journalNamespace } = values
   return createWorld({
     settings: parseConfig(config),
     definition: definitionOf(definition),
     runtime,
-    asOperator: values['asOperator'] === true,
+    asOperator: asOperator === true,
+    journalNamespace: typeof journalNamespace === 'string' ? journalNamespace : undefined,
     signal,
   })
 }
@@ -205,7 +212,17 @@ function printSummary(results: readonly Result[], { notes }: Output): void {
     results.filter((result) => result.outcome === outcome).length
   const parts = (['critical', 'finding', 'warning', 'not checked'] as const)
     .filter((outcome) => count(outcome) > 0)
-    .map((outcome) => `${count(outcome)} ${outcome}`)
+    .map((outcome) => `${count(outcome)} ${outcome}${endingOf(outcome, count(outcome))}`)
   const found = results.some(isFound) ? [] : ['nothing found']
   notes.line(`${results.length} checks: ${[...found, ...parts].join(', ')}`)
+  const closed = results.filter(({ reason }) => reason.includes('(or --as-operator)'))
+  if (closed.length > 0) paragraph(notes, `${closed.length} of these ${OPERATOR}`)
 }
+
+function endingOf(outcome: Outcome, count: number): string {
+  return count > 1 && (outcome === 'finding' || outcome === 'warning') ? 's' : ''
+}
+
+/** Most of what is not checked is settings of Vault, which a service has no business with. */
+const OPERATOR =
+  'need rights in Vault that a service should not have: an operator looks with --as-operator, and VAULT_TOKEN or ~/.vault-token'

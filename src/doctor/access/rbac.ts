@@ -53,7 +53,7 @@ export async function whoMayBe(
     }
   } catch (error) {
     if (!isSecretManagerError(error) || error.code !== 'SM_K8S_DENIED') throw error
-    const what = 'list on roles, rolebindings, clusterroles and clusterrolebindings'
+    const what = 'needs list on roles, rolebindings, clusterroles and clusterrolebindings'
     return { found: [], notChecked: [what] }
   }
   const patterns = accounts.filter((account) => !isAccount(account))

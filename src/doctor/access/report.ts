@@ -42,9 +42,9 @@ async function reachable<T>(look: () => Promise<Found<T>>): Promise<Found<T>> {
   try {
     return await look()
   } catch (error) {
-    if (error instanceof Missing) return { found: [], notChecked: [error.message] }
+    if (error instanceof Missing) return { found: [], notChecked: [`needs ${error.message}`] }
     if (!isSecretManagerError(error) || error.code === 'SM_ABORTED') throw error
-    return { found: [], notChecked: [`an answer of the cluster: ${error.message}`] }
+    return { found: [], notChecked: [`needs an answer of the cluster: ${error.message}`] }
   }
 }
 

@@ -2,17 +2,15 @@
 import { isPathSegments } from '../../lib/names.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { VaultReply } from '../../vault/client.ts'
-import { look, textIn, textsIn, transitPaths } from '../vault.ts'
+import { look, textIn, textsIn } from '../vault.ts'
 import { Missing } from '../verdict.ts'
 import type { World } from '../world.ts'
-import { grants, rulesOf } from './policy.ts'
+import { policyJudge, type Granting } from './policies.ts'
 
-/** A role whose tokens decrypt. */
-export interface RoleAccess {
+/** A role whose tokens decrypt, or may. */
+export interface RoleAccess extends Granting {
   /** Such as `auth/kubernetes/role/app`. */
   readonly role: string
-  /** Those of its policies that grant it. */
-  readonly policies: readonly string[]
   /** Who may log in by it, for people. */
   readonly subjects: readonly string[]
   /** Those of them that are ServiceAccounts, as `NAMESPACE/NAME`; `*` for any. */
@@ -33,17 +31,27 @@ export async function rolesThatDecrypt(world: World): Promise<Found<RoleAccess>>
   const notes = new Set<string>()
   const mounts = Object.entries((await orNoted(look(world, 'sys/auth'), notes)) ?? {})
   const found: RoleAccess[] = []
-  const granting = policyReader(world, notes)
+  const judge = policyJudge(world)
   for (const [path, mount] of mounts) {
     const type = isRecord(mount) ? textIn(mount, 'type') : ''
     for (const role of await rolesAt(world, path, type, notes)) {
       const data = await orNoted(look(world, role), notes)
-      const policies = data ? await granting(policiesIn(data)) : []
-      if (data && policies.length > 0) found.push({ role, policies, ...subjectsOf(type, data) })
+      if (data === undefined) continue
+      const granting = await judge(policiesIn(data))
+      const isFound = granting.policies.length > 0 || granting.doubts.length > 0
+      if (isFound) found.push({ role, ...granting, ...subjectsOf(type, data) })
     }
   }
-  notes.add('tokens that were made by hand, and policies of identity entities and groups')
+  for (const note of never(world)) notes.add(note)
   return { found, notChecked: [...notes] }
+}
+
+/** What is looked at nowhere. */
+function never({ settings }: World): readonly string[] {
+  const { namespace } = settings.vault
+  const above = `roles and policies of the namespaces above ${namespace}, which may reach into it`
+  const always = 'tokens that were made by hand, and policies of identity entities and groups'
+  return namespace === undefined ? [always] : [above, always]
 }
 
 /** Paths of the roles of a mount; tokens have none. */
@@ -55,8 +63,11 @@ async function rolesAt(
 ): Promise<readonly string[]> {
   // What an answer names goes into paths: what could lead elsewhere is not followed.
   if (METHODS.has(type) && isPathSegments(mount.replace(/\/$/, ''))) {
-    const names = await orNoted(namesAt(world, `auth/${mount}role`), notes)
-    return (names ?? []).map((name) => `auth/${mount}role/${name}`)
+    const listed = await orNoted(look(world, `auth/${mount}role`, 'list'), notes)
+    const names = textsIn(listed ?? {}, 'keys')
+    const odd = names.filter((name) => !isName(name))
+    for (const name of odd) notes.add(`role ${name} of auth/${mount}: vault read it by hand`)
+    return names.filter(isName).map((name) => `auth/${mount}role/${name}`)
   }
   if (type !== 'token') notes.add(`auth/${mount} (${type}), whose users are not looked at`)
   return []
@@ -67,14 +78,13 @@ async function orNoted<T>(work: Promise<T>, notes: Set<string>): Promise<T | und
     return await work
   } catch (error) {
     if (!(error instanceof Missing)) throw error
-    notes.add(error.message)
+    notes.add(`needs ${error.message}`)
     return undefined
   }
 }
 
-async function namesAt(world: World, path: string): Promise<readonly string[]> {
-  const data = await look(world, path, 'list')
-  return textsIn(data ?? {}, 'keys').filter((name) => !name.includes('/') && isPathSegments(name))
+function isName(name: string): boolean {
+  return !name.includes('/') && isPathSegments(name)
 }
 
 /** Also the fields of before token_policies had its name. */
@@ -82,31 +92,6 @@ function policiesIn(data: VaultReply): readonly string[] {
   const own = [...textsIn(data, 'token_policies'), ...textsIn(data, 'policies')]
   const isDefault = data['token_no_default_policy'] !== true
   return [...new Set(isDefault ? [...own, 'default'] : own)]
-}
-
-/** Gives those of some policies that grant decrypting; each is read once. */
-function policyReader(
-  world: World,
-  notes: Set<string>,
-): (policies: readonly string[]) => Promise<readonly string[]> {
-  const { decrypt } = transitPaths(world)
-  const known = new Map<string, Promise<boolean>>()
-  const grantsIt = async (name: string): Promise<boolean> => {
-    if (name === 'root') return true
-    const data = await orNoted(look(world, `sys/policies/acl/${name}`), notes)
-    const rules = data && rulesOf(textIn(data, 'policy'))
-    if (data && !rules) notes.add(`the policy ${name}, whose text cannot be read here`)
-    return rules !== undefined && grants(rules, decrypt, ['update', 'create'])
-  }
-  return async (policies) => {
-    const granting: string[] = []
-    for (const name of policies.filter(isPathSegments)) {
-      const answer = known.get(name) ?? grantsIt(name)
-      known.set(name, answer)
-      if (await answer) granting.push(name)
-    }
-    return granting
-  }
 }
 
 type Subjects = Pick<RoleAccess, 'subjects' | 'accounts'>

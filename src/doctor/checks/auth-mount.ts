@@ -1,11 +1,10 @@
 /** How Vault checks a ServiceAccount token: by asking the cluster, or by its public keys. */
-import { createPublicKey } from 'node:crypto'
-
 import { isSecretManagerError, type SecretManagerError } from '../../errors.ts'
+import { publicKeyPem, publicKeysOf } from '../../kubernetes/issuer.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { VaultReply } from '../../vault/client.ts'
 import { isDue, readRecord } from '../../provision/record.ts'
-import { word } from '../../lib/shell-word.ts'
+import { vaultField } from '../../lib/shell-word.ts'
 import { cluster } from '../cluster.ts'
 import { kubernetesServer, probe } from '../probes.ts'
 import { jwtSettings, login, look, mountConfig, role, textIn, textsIn } from '../vault.ts'
@@ -29,7 +28,8 @@ export const AUTH_MOUNT: readonly Check[] = [
   {
     id: 'auth.host',
     title: 'address at which Vault asks the cluster',
-    needs: ['auth.config', 'jwt.token'],
+    // Where these fail, it is they that the login fails by.
+    needs: ['auth.config', 'jwt.token', 'role.audience', 'role.identity'],
     run: currentHost,
   },
   {
@@ -93,7 +93,7 @@ async function currentCa(world: World): Promise<Verdict> {
     return ok('it signed the certificate that the API server has now')
   return finding(
     'the CA that Vault has stored did not sign the certificate that the API server has now: the cluster has a new CA (microk8s refresh-certs), or Vault has that of another',
-    `vault write ${pathOf(world)} kubernetes_host=${word(textIn(await config(world), 'kubernetes_host'))} kubernetes_ca_cert=@CLUSTER_CA token_reviewer_jwt=… (a write replaces them all)`,
+    `vault write ${pathOf(world)} ${vaultField('kubernetes_host', textIn(await config(world), 'kubernetes_host'))} kubernetes_ca_cert=@CLUSTER_CA token_reviewer_jwt=… (a write replaces them all)`,
   )
 }
 
@@ -173,7 +173,7 @@ async function currentKeys(world: World): Promise<Verdict> {
   const fetched = textIn(found, 'jwks_url') || textIn(found, 'oidc_discovery_url')
   if (fetched !== '') return ok('Vault fetches them itself')
   const stored = new Set(
-    textsIn(found, 'jwt_validation_pubkeys').flatMap((pem) => keyOf(pem) ?? []),
+    textsIn(found, 'jwt_validation_pubkeys').flatMap((pem) => publicKeyPem(pem) ?? []),
   )
   const current = await clusterKeys(world)
   const lacking = current.filter((key) => !stored.has(key))
@@ -198,31 +198,13 @@ async function currentKeys(world: World): Promise<Verdict> {
   )
 }
 
-/** @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#serviceaccount-token-volume-projection */
 async function clusterKeys(world: World): Promise<readonly string[]> {
   const client = await cluster(world)
-  const operation = { verb: 'get', resource: 'openid/v1/jwks' } as const
-  // It answers 406 to whoever asks for plain JSON.
-  const headers = { accept: 'application/jwk-set+json, application/json' }
-  const request = { method: 'GET', path: '/openid/v1/jwks', headers } as const
-  const { json } = await world
-    .call((allowance) => client.request(allowance, operation, request))
+  const found = await world
+    .call((allowance) => publicKeysOf(client, allowance))
     .catch((error: unknown) => {
       throw ifDenied('SM_K8S_DENIED', error, 'get on /openid/v1/jwks of the API server')
     })
-  const keys: readonly unknown[] = isRecord(json) && Array.isArray(json['keys']) ? json['keys'] : []
-  const found = keys
-    .filter(isRecord)
-    .flatMap((jwk) => keyOf({ key: { ...jwk }, format: 'jwk' }) ?? [])
   if (found.length > 0) return found
   throw new Missing('public keys, and the API server names none')
-}
-
-/** A public key in the one form that can be compared; `undefined` for what is none. */
-function keyOf(key: Parameters<typeof createPublicKey>[0]): string | undefined {
-  try {
-    return createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64')
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
 /** What is read: stored, claimed, under which version, opened, parsed. */
 import { isSecretManagerError } from '../../errors.ts'
 import { parseDictionary } from '../../lib/json.ts'
+import { restoreNewer } from '../../rotation/lost-version.ts'
 import { checkClaims, contextOf } from '../../sealed/binding.ts'
 import { keyVersionOf } from '../../sealed/raw.ts'
 import { describe } from '../../sources/place.ts'
@@ -88,8 +89,8 @@ async function version(world: World): Promise<Verdict> {
   const path = `${world.settings.vault.transitMount}/keys/${transitKey}/config`
   if (own > latestVersion) {
     return finding(
-      `it is under v${own}, and the latest version of ${transitKey} is v${latestVersion}: it is of another Vault, or the key was restored from an older backup`,
-      'restore the newer backup of Vault, or seal the document again: secretmanager encrypt',
+      `it is under v${own}, and the latest version of ${transitKey} is v${latestVersion}: Vault was restored from a snapshot older than v${own}, or the document is of another Vault`,
+      restoreNewer(own),
     )
   }
   if (own < minDecryptionVersion) {

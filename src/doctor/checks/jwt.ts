@@ -3,7 +3,7 @@ import { isSecretManagerError } from '../../errors.ts'
 import { isRecord } from '../../lib/record.ts'
 import type { JwtClaims } from '../../lib/jwt.ts'
 import type { VaultReply } from '../../vault/client.ts'
-import { word } from '../../lib/shell-word.ts'
+import { vaultField } from '../../lib/shell-word.ts'
 import { claims, jwtSettings, role, roleWrite, textIn, textsIn } from '../vault.ts'
 import { finding, Missing, ok, warning, type Verdict } from '../verdict.ts'
 import { fact, type Check, type World } from '../world.ts'
@@ -106,7 +106,7 @@ async function roleAudience(world: World): Promise<Verdict> {
   const field = method === 'jwt' ? 'bound_audiences' : 'audience'
   const wanted = method === 'jwt' ? textsIn(found, field) : [textIn(found, field)].filter(Boolean)
   const { audience: asked } = jwtSettings(world)
-  const mend = write(world, `${field}=${word(asked)}`)
+  const mend = write(world, vaultField(field, asked))
   if (wanted.length === 0) {
     const what = `the role takes tokens for any audience: one that was meant for another service logs in`
     return warning(what, mend)
@@ -131,7 +131,7 @@ async function identity(world: World): Promise<Verdict> {
   )
   const mend = write(
     world,
-    differences.map(({ field, wanted }) => `${field}=${word(wanted)}`).join(' '),
+    differences.map(({ field, wanted }) => vaultField(field, wanted)).join(' '),
   )
   // The role may be somebody else's, and its policy too: a writer's is not for a reader.
   return finding(
@@ -186,8 +186,8 @@ async function bounds(world: World): Promise<Verdict> {
   const { serviceAccount = 'NAME', namespace = 'NAMESPACE', sub = '' } = await claims(world)
   const exact =
     method === 'jwt'
-      ? `bound_subject=${word(sub)}`
-      : `${NAMES}=${word(serviceAccount)} ${NAMESPACES}=${word(namespace)}`
+      ? vaultField('bound_subject', sub)
+      : `${vaultField(NAMES, serviceAccount)} ${vaultField(NAMESPACES, namespace)}`
   return warning(`the role lets in ${open}`, write(world, exact))
 }
 

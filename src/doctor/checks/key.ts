@@ -1,4 +1,5 @@
 /** The Transit key: that it is there, what it is, and which versions it still decrypts. */
+import { upToDate } from './snapshot.ts'
 import { key } from '../vault.ts'
 import { finding, ok, warning, type Verdict } from '../verdict.ts'
 import type { Check, World } from '../world.ts'
@@ -8,6 +9,12 @@ export const KEY: readonly Check[] = [
   { id: 'key.exists', title: 'Transit key', needs: ['vault.unsealed'], run: exists },
   { id: 'key.derived', title: 'documents are bound', needs: ['key.exists'], run: derived },
   { id: 'key.versions', title: 'versions of the key', needs: ['key.exists'], run: versions },
+  {
+    id: 'key.snapshot',
+    title: 'Vault has all that was done to the key',
+    needs: ['key.exists', 'kubernetes.version'],
+    run: upToDate,
+  },
   {
     id: 'key.exportable',
     title: 'the key cannot leave Vault',

@@ -59,7 +59,7 @@ async function type(world: World): Promise<Verdict> {
   if (found === 'batch') return ok('batch: a login writes nothing to the storage of Vault')
   if (found === 'given') return ok('a token that somebody else got')
   return ok(
-    `service: each login writes to the storage of Vault; lighter: ${write(world, 'token_type=batch')}`,
+    'service: each login writes to the storage of Vault (token_type=batch of the role does not)',
   )
 }
 
@@ -113,9 +113,19 @@ async function policiesOf(world: World): Promise<readonly string[]> {
   throw new Missing('read on auth/token/lookup-self')
 }
 
+/** The commands that show the policies of the token, as far as their names are known. */
+async function shown(world: World): Promise<string> {
+  const names = await policiesOf(world).catch((error: unknown) => {
+    if (error instanceof Missing) return ['POLICY']
+    throw error
+  })
+  const own = names.filter((name) => name !== 'default' && name !== 'root')
+  return (own.length > 0 ? own : names).map((name) => `vault policy read ${word(name)}`).join('; ')
+}
+
 async function mayDecrypt(world: World): Promise<Verdict> {
   const { decrypt } = transitPaths(world)
-  if (has(await allowed(world), decrypt)) return ok(`update on ${decrypt}`)
+  if (has(await allowed(world), decrypt, 'decrypt')) return ok(`update on ${decrypt}`)
   return finding(
     `the policies of the token do not grant ${decrypt}`,
     `add to a policy of the role: path "${decrypt}" { capabilities = ["update"] }`,
@@ -124,9 +134,19 @@ async function mayDecrypt(world: World): Promise<Verdict> {
 
 type Capabilities = ReadonlyMap<string, ReadonlySet<string>>
 
-function has(found: Capabilities, path: string): boolean {
+function has(found: Capabilities, path: string, use: keyof TransitPaths): boolean {
   const names = found.get(path)
-  return ['root', 'update', 'create', 'read'].some((name) => names?.has(name))
+  return ['root', ...NEEDED[use]].some((name) => names?.has(name))
+}
+
+/** What each path takes: `create` makes a key where there is none, and decrypts nothing. */
+const NEEDED: Readonly<Record<keyof TransitPaths, readonly string[]>> = {
+  decrypt: ['update'],
+  encrypt: ['create', 'update'],
+  config: ['update'],
+  rotate: ['update'],
+  export: ['read'],
+  backup: ['read'],
 }
 
 /** What a service that reads must not be able to do. */
@@ -139,13 +159,13 @@ function excess(
   const run = async (world: World): Promise<Verdict> => {
     const paths = transitPaths(world)
     const found = await allowed(world)
-    const granted = uses.map((use) => paths[use]).filter((path) => has(found, path))
+    const granted = uses.filter((use) => has(found, paths[use], use)).map((use) => paths[use])
     if (granted.length === 0) return ok('refused, as it should be')
     const list = granted.join(', ')
     const verdict = outcome === 'critical' ? critical : warning
     return verdict(
       `the service may use ${list}; a reader needs decrypt alone`,
-      `take it out of the policies of the role: vault policy read POLICY`,
+      `take it out of the policies of the token, or give the service a role of its own (secretmanager provision): ${await shown(world)}`,
     )
   }
   return [{ id: `policy.${id}`, title: `${what} is refused`, needs: ['login'], run }]

@@ -59,6 +59,8 @@ function networkChecks(
 async function resolution(world: World, server: Server): Promise<Verdict> {
   const { hostname } = new URL(server.url)
   const { addresses, causeClass } = await probeOf(world, server)
+  // Of an IPv6 address a URL has brackets, too.
+  if (addresses.includes(hostname.replaceAll(/[[\]]/g, ''))) return ok('an address, and no name')
   if (addresses.length > 0) return ok(`${hostname} is ${addresses.slice(0, 4).join(', ')}`)
   return finding(
     `the name ${hostname} does not resolve here (${causeClass ?? 'no address'})`,
