@@ -1,6 +1,7 @@
 /** One request to a server, real or embedded, so that a contract need not know which it talks to. */
 import http from 'node:http'
 import https from 'node:https'
+import { createSecureContext } from 'node:tls'
 
 /** What a request carries besides method and path. */
 export interface WireOptions {
@@ -22,9 +23,19 @@ export interface WireAnswer {
 /** Sends one request; `path` begins with `/` and may have a query. */
 export type Wire = (method: string, path: string, options?: WireOptions) => Promise<WireAnswer>
 
-/** Requests to a server on a socket, each on its own connection. */
-export function wireOfUrl(url: string, { ca }: { readonly ca?: string | undefined } = {}): Wire {
+/** How a server is reached. */
+export interface UrlOptions {
+  readonly ca?: string | undefined
+  /** Whether connections are used again. Default `false`: each request has its own. */
+  readonly keepAlive?: boolean
+}
+
+/** Requests to a server on a socket. */
+export function wireOfUrl(url: string, { ca, keepAlive = false }: UrlOptions = {}): Wire {
   const { protocol, hostname, port } = new URL(url)
+  // Also connections of their own take up the session of the one before: a handshake is what costs.
+  const agent = new (protocol === 'https:' ? https : http).Agent({ keepAlive })
+  const trust = ca === undefined ? {} : { ca, secureContext: createSecureContext({ ca }) }
   return (method, path, options = {}) =>
     new Promise((resolve, reject) => {
       const settings = {
@@ -33,7 +44,7 @@ export function wireOfUrl(url: string, { ca }: { readonly ca?: string | undefine
         port,
         path,
         headers: headersOf(path, options),
-        agent: false,
+        agent,
       }
       const answer = (response: http.IncomingMessage): void => {
         const chunks: Buffer[] = []
@@ -50,7 +61,7 @@ export function wireOfUrl(url: string, { ca }: { readonly ca?: string | undefine
       }
       const request =
         protocol === 'https:'
-          ? https.request({ ...settings, ...(ca === undefined ? {} : { ca }) }, answer)
+          ? https.request({ ...settings, ...trust }, answer)
           : http.request(settings, answer)
       request.setTimeout(30_000, () => request.destroy(new Error(`no answer: ${method} ${path}`)))
       request.on('error', reject)

@@ -12,7 +12,7 @@ import { systemRuntime, type Runtime } from '../../src/runtime.ts'
 import { given, runWith } from '../cli/authoring-world.ts'
 import type { CrashVariables } from '../process/programs/crash.ts'
 import { NEW, OLD, type Place, type Situation } from './place.ts'
-import type { Runner } from './matrix.ts'
+import type { Ran, Runner } from './matrix.ts'
 import type { Subject } from './subjects.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -52,7 +52,6 @@ export function processRunner(program: string, place: Place, room: Room, seed: n
   const { directory, memory } = room
   const kubeconfig = join(directory, 'kubeconfig')
   const config = join(directory, 'config.json')
-  const log = join(directory, 'points')
   const editor = join(directory, 'editor.sh')
   writeFileSync(editor, EDITOR)
   writeFileSync(kubeconfig, place.kubeconfig)
@@ -67,22 +66,11 @@ export function processRunner(program: string, place: Place, room: Room, seed: n
     EDITOR: `sh ${editor}`,
   })
   return {
-    run: async (subject, situation, at) => {
-      writeFileSync(log, '')
-      const crash: CrashVariables = {
-        SM_CRASH_AT: String(at),
-        SM_CRASH_SEED: String(seed * 1000 + at),
-        SM_CRASH_LOG: log,
-      }
-      const child = spawn(process.execPath, [program, ...argsOf(subject, situation)], {
-        cwd: directory,
-        env: { ...variablesOf(subject), ...crash, PATH: process.env['PATH'] },
-        stdio: ['pipe', 'ignore', 'pipe'],
-      })
-      const { code, signal, stderr } = await ended(child, subject.stdin ?? '')
-      const points = readFileSync(log, 'utf8').trimEnd().split('\n')
-      return { isDead: signal === 'SIGKILL', code, stderr, points }
-    },
+    run: (subject, situation, at) =>
+      runKilled(program, argsOf(subject, situation), {
+        ...{ directory, at, seed, variables: variablesOf(subject) },
+        stdin: subject.stdin?.(situation),
+      }),
     again: async (subject, situation) => {
       const variables = variablesOf(subject)
       const runtime: Runtime = {
@@ -90,11 +78,46 @@ export function processRunner(program: string, place: Place, room: Room, seed: n
         env: (name) => variables[name],
       }
       const args = argsOf(subject, situation)
-      const { code, stderr } = await runWith(given(subject.stdin ?? ''), args, runtime)
+      const input = given(subject.stdin?.(situation) ?? '')
+      const { code, stderr } = await runWith(input, args, runtime)
       return { isDead: false, code, stderr, points: [] }
     },
     inspect: () => expectNoPlaintext(room),
   }
+}
+
+/** How a process is run that is killed. */
+export interface Killing {
+  /** Where it runs; a file `points` is written there. */
+  readonly directory: string
+  /** The point, from 1; 0: it lives. */
+  readonly at: number
+  readonly seed: number
+  readonly variables: Readonly<Record<string, string>>
+  readonly stdin?: string | undefined
+}
+
+/** Runs the program of {@link buildCrashing}, which kills itself. */
+export async function runKilled(
+  program: string,
+  args: readonly string[],
+  { directory, at, seed, variables, stdin = '' }: Killing,
+): Promise<Ran> {
+  const log = join(directory, 'points')
+  writeFileSync(log, '')
+  const crash: CrashVariables = {
+    SM_CRASH_AT: String(at),
+    SM_CRASH_SEED: String(seed * 1000 + at),
+    SM_CRASH_LOG: log,
+  }
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: directory,
+    env: { ...variables, ...crash, PATH: process.env['PATH'] },
+    stdio: ['pipe', 'ignore', 'pipe'],
+  })
+  const { code, signal, stderr } = await ended(child, stdin)
+  const points = readFileSync(log, 'utf8').trimEnd().split('\n')
+  return { isDead: signal === 'SIGKILL', code, stderr, points }
 }
 
 /** An empty directory may stay, where it was killed before it wrote. */

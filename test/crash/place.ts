@@ -11,7 +11,7 @@ import { expect2xx } from '../../src/dev/wire.ts'
 import type { SecretDefinition } from '../../src/config/types.ts'
 import type { Journal } from '../../src/rotation/journal-text.ts'
 import { contextOf, type BoundPlace } from '../../src/sealed/binding.ts'
-import { formatSealed, isSealed } from '../../src/sealed/format.ts'
+import { formatSealed, isSealed, parseSealed } from '../../src/sealed/format.ts'
 import { wrapDocument } from '../../src/sealed/plaintext.ts'
 import { LABELS } from '../../src/sources/target.ts'
 import { unique, type KubevaultUnderTest } from '../contracts/kubevault-fixture.ts'
@@ -28,6 +28,8 @@ export interface Stock {
   readonly kind: 'sealed' | 'original' | 'adoptable'
   /** Whether all are under the latest version; else one is. */
   readonly isCurrent?: boolean
+  /** Whether the versions before the latest are closed. */
+  readonly isRetired?: boolean
   readonly where?: 'cluster' | 'files'
   /** Those that there are; default all. */
   readonly names?: readonly Name[]
@@ -38,6 +40,8 @@ export interface Situation {
   readonly key: string
   /** Manifests. */
   readonly files: string
+  /** A document of `a` with other content and an older revision; empty where there is none that is sealed. */
+  readonly earlier: string
   /** resourceVersion of each object at the beginning, by its name. */
   readonly made: ReadonlyMap<string, unknown>
   look(): Promise<State>
@@ -48,6 +52,8 @@ export interface State {
   readonly latest: number
   readonly minDecryption: number
   readonly minEncryption: number
+  /** Those before it were destroyed. */
+  readonly minAvailable: number
   readonly journal: Journal | undefined
   readonly documents: Readonly<Record<string, Seen>>
   /** Files that were not there at the beginning. */
@@ -57,6 +63,8 @@ export interface State {
 export interface Seen {
   readonly version: number
   readonly isSealed: boolean
+  /** 0 where it is raw. */
+  readonly revision: number
   readonly content: string
   /** Everything of its object, or its file, but the documents and what each write changes. */
   readonly rest: unknown
@@ -64,7 +72,7 @@ export interface Seen {
 }
 
 /** The roles of commands. */
-export type Role = 'rotator' | 'author' | 'original'
+export type Role = 'rotator' | 'trimmer' | 'author' | 'original'
 
 export interface Place {
   /** What a configuration file says; the token comes from the environment. */
@@ -112,7 +120,8 @@ export async function placeOn(given: KubevaultUnderTest, directory: string): Pro
       count += 1
       const set = new Setting(world, plan, `${plan.transitKey}-${count}`, directory, stock)
       const made = await set.prepare()
-      return { key: set.key, files: directory, made, look: () => set.look() }
+      const { key, earlier } = set
+      return { key, files: directory, earlier, made, look: () => set.look() }
     },
   }
 }
@@ -165,8 +174,10 @@ async function tokensOf(
     `path "${mount}/${path}" { capabilities = ["${capability}"] }`
   const [read, rotate] = [rule('keys/+', 'read'), rule('keys/+/rotate')]
   const documents = [rule('encrypt/+'), rule('decrypt/+')]
+  const rotator = [read, rotate, rule('keys/+/config'), rule('rewrap/+')]
   const policies = {
-    rotator: [read, rotate, rule('keys/+/config'), rule('rewrap/+')],
+    rotator,
+    trimmer: [...rotator, rule('keys/+/trim')],
     author: [read, ...documents],
     original: [read, rotate, ...documents],
   }
@@ -181,6 +192,7 @@ async function tokensOf(
 
 class Setting {
   readonly key: string
+  earlier = ''
   readonly #world: KubevaultUnderTest
   readonly #plan: KubevaultPlan
   readonly #directory: string
@@ -203,17 +215,20 @@ class Setting {
   }
 
   async prepare(): Promise<Situation['made']> {
-    const { kind, isCurrent = false, where = 'cluster' } = this.#stock
+    const { kind, isCurrent = false, isRetired = false, where = 'cluster' } = this.#stock
     await Promise.all([this.#objects('DELETE', 'secrets'), this.#objects('DELETE', 'configmaps')])
     const { transitMount: mount } = this.#plan
     await this.#vault(`${mount}/keys/${this.key}`, { derived: kind !== 'original' })
     if (kind === 'adoptable') await this.#vault(`${mount}/keys/${this.key}-old`, { derived: false })
     const places = this.#places()
     const old = isCurrent ? [] : places.filter(({ name }) => name !== 'current')
+    if (kind === 'sealed') this.earlier = await this.#sealEarlier()
     const lines = await this.#encrypt(old)
     if (kind !== 'adoptable') await this.#vault(`${mount}/keys/${this.key}/rotate`, {})
     const rest = places.filter((each) => !old.includes(each))
     const objects = [...lines, ...(await this.#encrypt(rest))].map(objectOf)
+    const minima = { min_decryption_version: 2, min_encryption_version: 2 }
+    if (isRetired) await this.#vault(`${mount}/keys/${this.key}/config`, minima)
     if (where === 'files') {
       this.#write(objects)
       return new Map()
@@ -235,6 +250,7 @@ class Setting {
       latest: Number(facts['latest_version']),
       minDecryption: Number(facts['min_decryption_version']),
       minEncryption: Number(facts['min_encryption_version']),
+      minAvailable: Number(facts['min_available_version']),
       journal: text === undefined ? undefined : (JSON.parse(text) as Journal),
       documents: await this.#opened(stored),
       leftovers: inFiles ? readdirSync(this.#directory).filter((each) => !(each in FILES)) : [],
@@ -249,13 +265,20 @@ class Setting {
     })
   }
 
+  async #sealEarlier(): Promise<string> {
+    const [sealed] = await this.#encrypt(this.#places().slice(0, 1), NEW, REVISION - 1)
+    return sealed?.[1] ?? ''
+  }
+
   async #encrypt(
     places: readonly BoundPlace[],
+    content = OLD,
+    revision = REVISION,
   ): Promise<readonly (readonly [BoundPlace, string])[]> {
     if (places.length === 0) return []
     const { transitMount: mount } = this.#plan
     const isRaw = this.#stock.kind !== 'sealed'
-    const document = isRaw ? Buffer.from(OLD) : wrapDocument(REVISION, Buffer.from(OLD))
+    const document = isRaw ? Buffer.from(content) : wrapDocument(revision, Buffer.from(content))
     const plaintext = Buffer.from(document).toString('base64')
     const batch_input = places.map((place) => {
       const context = Buffer.from(contextOf(place, 'strict', 'default')).toString('base64')
@@ -263,7 +286,7 @@ class Setting {
     })
     const key = this.#stock.kind === 'adoptable' ? `${this.key}-old` : this.key
     const { batch_results } = await this.#vault(`${mount}/encrypt/${key}`, { batch_input })
-    const claims = { mount, transitKey: key, scope: 'strict', revision: REVISION } as const
+    const claims = { mount, transitKey: key, scope: 'strict', revision } as const
     return places.map((place, at) => {
       const { ciphertext } = (batch_results as { ciphertext: string }[])[at] ?? { ciphertext: '' }
       return [place, isRaw ? ciphertext : formatSealed(claims, ciphertext)]
@@ -326,6 +349,7 @@ class Setting {
       const seen: Seen = {
         version,
         isSealed: isSealed(line),
+        revision: isSealed(line) ? parseSealed(line, name).claims.revision : 0,
         content: Buffer.from(content).toString(),
         rest: { ...object, metadata: stripped(metadata), data: { ...data, [DATA_KEY]: '' } },
         resourceVersion: metadata['resourceVersion'],

@@ -9,7 +9,9 @@ export interface Subject {
   readonly args: (situation: Situation) => readonly string[]
   /** Whether it adds a version to the key. */
   readonly isRotating?: boolean
-  readonly stdin?: string
+  readonly stdin?: (situation: Situation) => string
+  /** How a run that finds all of it done refuses; absent: it has nothing to do, and ends well. */
+  readonly refusal?: { readonly code: number; readonly says: string }
 }
 
 const SEALED: Stock = { kind: 'sealed' }
@@ -52,6 +54,29 @@ export const RETIRE: Subject = {
   args: (it) => ['retire', ...under(it), '--keep', '0', '--settle', '0s', '--yes'],
 }
 
+export const RETIRE_TRIM: Subject = {
+  ...RETIRE,
+  name: 'retire --trim',
+  role: 'trimmer',
+  args: (it) => [...RETIRE.args(it), '--trim'],
+}
+
+export const UNRETIRE: Subject = {
+  name: 'unretire',
+  role: 'rotator',
+  stock: { ...SEALED, isCurrent: true, isRetired: true },
+  args: (it) => ['unretire', ...under(it)],
+}
+
+export const ROLLBACK: Subject = {
+  name: 'rollback',
+  role: 'author',
+  stock: ONE,
+  args: (it) => ['rollback', 'a', '--from', '-', ...entry, ...under(it)],
+  stdin: ({ earlier }) => earlier,
+  refusal: { code: 2, says: 'has this content already' },
+}
+
 export const ADOPT: Subject = {
   name: 'adopt',
   role: 'author',
@@ -64,7 +89,7 @@ export const SET: Subject = {
   role: 'author',
   stock: ONE,
   args: (it) => ['set', 'a', 'entry', '--from', '-', ...entry, ...under(it)],
-  stdin: 'canary-new',
+  stdin: () => 'canary-new',
 }
 
 export const EDIT: Subject = {

@@ -12,32 +12,47 @@ import {
   ADOPT_FILES,
   EDIT,
   RETIRE,
+  RETIRE_TRIM,
   REWRAP,
   REWRAP_FILES,
+  ROLLBACK,
   ROTATE,
   ROTATE_COMPAT,
   SET,
+  UNRETIRE,
+  type Subject,
 } from '../crash/subjects.ts'
 import { serversPresent } from './servers.ts'
 import { sharedServers } from './shared.ts'
 import { worldOf } from './world.ts'
 
-/** Every point for one order of answers; a third each, and not the same, for two more. */
-const SHARDS: readonly (readonly [seed: number, shard: Shard])[] = [
-  [1, EVERY],
+type Seeded = readonly [seed: number, shard: Shard]
+
+const ALL: Seeded = [1, EVERY]
+const THIRDS: readonly Seeded[] = [
   [2, { first: 1, step: 3 }],
   [3, { first: 2, step: 3 }],
 ]
 
-const SUBJECTS = [ROTATE, ROTATE_COMPAT, RETIRE, REWRAP, EDIT, SET, ADOPT]
-/** They do one thing after the other, in whatever order answers come. */
-const ON_FILES = [ADOPT_FILES, REWRAP_FILES]
+/** Every point for one order of answers; a third each, and not the same, for two more. */
+const SUBJECTS = [ROTATE, ROTATE_COMPAT, REWRAP, UNRETIRE, EDIT, SET, ROLLBACK, ADOPT]
+/** They do one thing after the other, in whatever order answers come; and with `--trim` it is what `retire` does, and more. */
+const ONCE = [ADOPT_FILES, REWRAP_FILES, RETIRE_TRIM]
 
-const rows = SHARDS.flatMap(([seed, shard]) =>
-  [...SUBJECTS, ...(seed === 1 ? ON_FILES : [])].map(
-    (subject) => [subject.name, seed, subject, shard] as const,
-  ),
-)
+const rows = [
+  ...rowsOf(SUBJECTS, [ALL, ...THIRDS]),
+  ...rowsOf([RETIRE], [[1, { first: 3, step: 3 }], ...THIRDS]),
+  ...rowsOf(ONCE, [ALL]),
+].toSorted(([, one], [, other]) => one - other)
+
+function rowsOf(
+  subjects: readonly Subject[],
+  seeds: readonly Seeded[],
+): readonly (readonly [string, number, Subject, Shard])[] {
+  return seeds.flatMap(([seed, shard]) =>
+    subjects.map((subject) => [subject.name, seed, subject, shard] as const),
+  )
+}
 
 describe.skipIf(!serversPresent('bao', 'kube', 'etcd'))('on real servers', () => {
   let directory: string

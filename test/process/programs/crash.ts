@@ -84,7 +84,8 @@ function wrapFiles(): void {
 function wrapHandle(handle: FileHandle): FileHandle {
   const steps = handle as unknown as Record<string, Step>
   const write = handle.writeFile.bind(handle)
-  for (const name of ['stat', 'chown', 'chmod', 'sync', 'close', 'readFile'])
+  const writeAt = handle.write.bind(handle)
+  for (const name of ['stat', 'chown', 'chmod', 'sync', 'truncate', 'close', 'readFile'])
     steps[name] = around(`handle ${name}`, steps[name]?.bind(handle))
   steps['writeFile'] = around('handle writeFile', async (data) => {
     if (isLast('middle of handle writeFile')) {
@@ -92,6 +93,14 @@ function wrapHandle(handle: FileHandle): FileHandle {
       die()
     }
     await write(data as Uint8Array)
+  })
+  steps['write'] = around('handle write', async (...args) => {
+    const [bytes, offset, length, position] = args as [Uint8Array, number, number, number]
+    if (isLast('middle of handle write')) {
+      await writeAt(bytes, offset, Math.floor(length / 2), position)
+      die()
+    }
+    return writeAt(bytes, offset, length, position)
   })
   return handle
 }

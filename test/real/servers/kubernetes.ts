@@ -1,6 +1,6 @@
 /** A real Kubernetes API server on loopback, with etcd or kine (SQLite) behind it. */
 import { createHash, createPublicKey, randomBytes, sign } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -52,6 +52,8 @@ export interface KubernetesServer extends KubernetesAccess {
   resume(): void
   /** Ends and starts the API server on the same port and store: old resourceVersions are then 410. */
   restart(): Promise<void>
+  /** Copies the store as it is at this moment; what it gives brings that back, and with it old resourceVersions. */
+  backUp(): Promise<() => Promise<void>>
   stop(): Promise<void>
   logTail(lines?: number): string
 }
@@ -86,20 +88,19 @@ export async function startKubernetes(options: KubernetesOptions = {}): Promise<
   const directory = await serverDirectory('kubernetes')
   const [port, storePort] = [await freePort(), await freePort()]
   const access = await createAccess(directory, `https://127.0.0.1:${port}`)
-  const storePlan =
-    store === 'etcd' ? etcd(directory, storePort, await freePort()) : kine(directory, storePort)
-  const behind = await startProcess({
-    ...storePlan,
-    name: store,
-    command: binaries.store,
-    directory,
-  })
+  const files = join(directory, store)
+  await mkdir(files, { mode: 0o700 })
+  const storePlan: ProcessPlan = {
+    ...(store === 'etcd' ? etcd(files, storePort, await freePort()) : kine(files, storePort)),
+    ...{ name: store, command: binaries.store, directory },
+  }
+  const behind = await startProcess(storePlan)
   const plan = apiServer(options, { access, directory, port, storePort, command: binaries.kube })
   const server = await startProcess(plan).catch(async (error: unknown) => {
     await behind.kill()
     throw error
   })
-  return control({ access, store, port, directory, plan, server, behind })
+  return control({ access, store, port, directory, files, plan, storePlan, server, behind })
 }
 
 /** Writes a kubeconfig and gives its path. */
@@ -188,11 +189,11 @@ async function createAccess(directory: string, url: string): Promise<KubernetesA
 
 type StorePlan = Pick<ProcessPlan, 'args' | 'ready'>
 
-function etcd(directory: string, port: number, peerPort: number): StorePlan {
+function etcd(files: string, port: number, peerPort: number): StorePlan {
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`]
   const args = flags({
     name: 't',
-    'data-dir': join(directory, 'etcd'),
+    'data-dir': files,
     // What a test stores need not survive a power cut.
     'unsafe-no-fsync': true,
     'listen-client-urls': client,
@@ -204,10 +205,10 @@ function etcd(directory: string, port: number, peerPort: number): StorePlan {
   return { args, ready: async () => (await ask({ base: client, path: '/health' })).status === 200 }
 }
 
-function kine(directory: string, port: number): StorePlan {
+function kine(files: string, port: number): StorePlan {
   const args = flags({
     'listen-address': `tcp://127.0.0.1:${port}`,
-    endpoint: `sqlite://${join(directory, 'kine.db')}?_journal=WAL&cache=shared`,
+    endpoint: `sqlite://${join(files, 'kine.db')}?_journal=WAL&cache=shared`,
     'metrics-bind-address': 0,
   })
   // It speaks gRPC alone: whether it listens is all that can be asked.
@@ -267,12 +268,16 @@ function control(parts: {
   store: 'etcd' | 'kine'
   port: number
   directory: string
+  /** Of the store. */
+  files: string
   plan: ProcessPlan
+  storePlan: ProcessPlan
   server: ServerProcess
   behind: ServerProcess
 }): KubernetesServer {
-  const { access, store, port, directory, plan, behind } = parts
-  let { server } = parts
+  const { access, store, port, directory, files, plan, storePlan } = parts
+  let { server, behind } = parts
+  let backups = 0
   const headers = { authorization: `Bearer ${access.adminToken}` }
   return {
     ...access,
@@ -299,6 +304,19 @@ function control(parts: {
     restart: async () => {
       await server.stop()
       server = await startProcess(plan)
+    },
+    backUp: async () => {
+      const copy = join(directory, `backup-${(backups += 1)}`)
+      behind.pause()
+      await cp(files, copy, { recursive: true }).finally(() => behind.resume())
+      return async () => {
+        await server.stop()
+        await behind.kill()
+        await rm(files, { recursive: true })
+        await cp(copy, files, { recursive: true })
+        behind = await startProcess(storePlan)
+        server = await startProcess(plan)
+      }
     },
     stop: async () => {
       await server.stop()
