@@ -137,7 +137,7 @@ async function coldRead(config: object): Promise<{ sources: string[]; builtins: 
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '-e', READ, ...args],
-    { env: { PATH: process.env['PATH'], NODE_V8_COVERAGE: coverage }, timeout: 15_000 },
+    { env: { PATH: process.env['PATH'], NODE_V8_COVERAGE: coverage }, timeout: 60_000 },
   )
   const { user, loaded } = JSON.parse(stdout) as { user: string; loaded: string[] }
   expect(user).toBe('dave')

@@ -24,7 +24,7 @@ const READY = { ready: true, trouble: [] }
 
 beforeAll(() => buildRecipes(RECIPES.map(([, recipe]) => recipe)))
 
-describe.each(RECIPES)('examples/%s', { timeout: 60_000 }, (_name, recipe) => {
+describe.each(RECIPES)('examples/%s', (_name, recipe) => {
   test('is alive while Vault is sealed, ready once it is open, and serves on when it is sealed again', async () => {
     const { seal, unseal, start } = await recipeWorld()
     await seal()
@@ -80,4 +80,4 @@ test('the search for leaks finds what was read, encoded too, and tokens', () => 
   expect(texts.filter((text) => leaksIn(text).length === 0)).toEqual([])
 })
 
-const SOON = { timeout: 15_000, interval: 100 }
+const SOON = { timeout: 60_000, interval: 100 }

@@ -17,9 +17,6 @@ const CANARY = 'CANARY/plain "text"+ä'
 const WAITS = 'setTimeout(() => process.exit(9), 30_000)'
 const root = join(import.meta.dirname, '../..')
 
-/** Starting a process takes long where others run, too. */
-const PATIENCE = { timeout: 15_000 }
-
 let served: ServedStack
 let directory: string
 let memory: string
@@ -71,7 +68,7 @@ fs.writeFileSync('${opened}', String(process.pid)); ${WAITS}`)
     child.kill(signal)
     expect(await ran).toMatchObject({ code, stdout: '' })
     // After those that no process outlives it is a shell that waits for its end.
-    await expect.poll(() => readdirSync(memory), PATIENCE).toEqual([])
+    await expect.poll(() => readdirSync(memory)).toEqual([])
     expect(await stored()).toBe(before)
     if (code === null) process.kill(editor)
   })
@@ -83,9 +80,9 @@ fs.writeFileSync('${opened}', String(process.pid)); ${WAITS}`)
     const ran = ended(child)
     const editor = await pidIn(opened)
     child.kill('SIGTERM')
-    await new Promise((resolve) => setTimeout(resolve, 700))
-    child.kill('SIGTERM')
+    const again = setInterval(() => void child.kill('SIGTERM'), 700)
     expect(await ran).toMatchObject({ code: 143 })
+    clearInterval(again)
     expect(readdirSync(memory)).toEqual([])
     process.kill(editor, 'SIGKILL')
   })
@@ -108,7 +105,7 @@ test('I10: the editor gets no credential, and no plaintext in its arguments', as
 /** The process that has written its id there, once it has. */
 async function pidIn(path: string): Promise<number> {
   const text = (): string => (existsSync(path) ? readFileSync(path, 'utf8') : '')
-  await expect.poll(text, PATIENCE).toMatch(/^\d+$/)
+  await expect.poll(text).toMatch(/^\d+$/)
   return Number(text())
 }
 

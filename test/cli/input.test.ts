@@ -27,7 +27,7 @@ describe('a hidden question', () => {
     const { input, stdin, shown } = desk()
     const asked = input.hidden(['value: ', 'once more: '], forever)
     stdin.write(`${CANARY}x\u007F\r`)
-    await expect.poll(shown, { timeout: 15_000 }).toContain('once more: ')
+    await expect.poll(shown).toContain('once more: ')
     stdin.write(`${CANARY}\r`)
     expect(await asked).toEqual([CANARY, CANARY])
     expect(shown()).toBe('value: \nonce more: \n')

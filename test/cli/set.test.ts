@@ -237,7 +237,7 @@ describe('others who write meanwhile', () => {
     )
     expect(done.length).toBeGreaterThan(30)
     expect(Object.keys(JSON.parse(await document()) as object).toSorted()).toEqual(done.toSorted())
-  }, 60_000)
+  })
 
   test('K6: after five races lost it gives up, with 7', async () => {
     let races = 0

@@ -38,7 +38,7 @@ const rows = SUBJECTS.flatMap((subject) =>
 const world = embeddedWorld()
 
 describe('P1, I1 to I4: a run that ends at any point, and is repeated, ends as an undisturbed one', () => {
-  test.each(rows)('%s, %s', { timeout: 180_000 }, async (_name, end, subject) => {
+  test.each(rows)('%s, %s', { timeout: 600_000 }, async (_name, end, subject) => {
     const place = await placeOn(world, join(tmpdir(), 'secretmanager-no-files'))
     const { points, converged } = await crashMatrix(subject, place, runnerOn(place, end))
     expect(converged).toBe(points)

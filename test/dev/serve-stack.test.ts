@@ -12,6 +12,7 @@ import { SecretManager } from '../../src/manager.ts'
 import { systemRuntime } from '../../src/runtime.ts'
 import { reveal } from '../../src/values.ts'
 import { wireOfUrl } from '../contracts/wire.ts'
+import { freePort } from '../real/servers/process.ts'
 
 const real = systemRuntime(createTransport)
 const runtime = { ...real, env: () => undefined }
@@ -105,11 +106,3 @@ describe('two servers', () => {
     await next.close()
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}

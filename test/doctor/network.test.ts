@@ -32,7 +32,7 @@ beforeAll(async () => {
     loopbackCert(join(directory, 'good')),
     badCerts(join(directory, 'bad')),
   ])
-}, 60_000)
+})
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 

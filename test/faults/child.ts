@@ -35,7 +35,7 @@ export async function runChild(lines: string, env: Record<string, string> = {}):
     })
     const { stdout, stderr } = await run(process.execPath, ['--trace-warnings', script], {
       env: { PATH: process.env['PATH'], ...env },
-      timeout: 20_000,
+      timeout: 60_000,
     })
     return stdout + stderr
   } finally {
@@ -47,7 +47,7 @@ const preamble = (directory: string): string => `
 import { SecretManager } from './src/manager.ts'
 const definition = ${JSON.stringify(DEFINITION)}
 const manager = (vault: object, more: object = {}): any => new SecretManager({
-  timeout: 2000,
+  timeout: 10_000,
   startup: { wait: 0 },
   ...more,
   vault: { auth: { method: 'kubernetes', role: 'app', jwtFile: '${directory}/jwt' }, ...vault },

@@ -19,7 +19,7 @@ const ROTATE = 'POST /v1/transit/keys/app/rotate'
 describe('many calls at once', () => {
   test('1,000 reads are one login, and no listener is left over', async () => {
     const warnings = collectWarnings()
-    const { readMany, vault } = await world({ config: { timeout: 10_000 } })
+    const { readMany, vault } = await world()
     const all = await readMany(1000)
     expect(all.every(({ redis_url }) => redis_url === PLAINTEXT)).toBe(true)
     expect(vault.to(LOGIN)).toHaveLength(1)
@@ -30,7 +30,7 @@ describe('many calls at once', () => {
 
   test('many reads that share a signal', async () => {
     const warnings = collectWarnings()
-    const { read } = await world({ config: { timeout: 10_000 } })
+    const { read } = await world()
     const { signal } = new AbortController()
     await Promise.all(Array.from({ length: 50 }, () => read(signal)))
     expect(await warnings()).toEqual([])
@@ -38,8 +38,8 @@ describe('many calls at once', () => {
 
   test('V2: waiting for one of the few connections is not counted as connecting', async () => {
     const { manager, vault } = await world({
-      vault: { [ROTATE]: delay(300, json(200, { data: { latest_version: 2 } })) },
-      config: { timeout: 800, startup: { wait: 0 } },
+      vault: { [ROTATE]: delay(900, json(200, { data: { latest_version: 2 } })) },
+      config: { timeout: 1500, startup: { wait: 0 } },
     })
     await Promise.all(Array.from({ length: 32 }, () => manager.rotateKey('app')))
     expect(vault.to(ROTATE)).toHaveLength(32)
@@ -48,18 +48,15 @@ describe('many calls at once', () => {
 
 describe('a signal', () => {
   test('ends its own call at once, and the login goes on for the others', async () => {
-    const { read, vault } = await world({
-      vault: { [LOGIN]: delay(200, json(200, loginAnswer())) },
-      config: { timeout: 2000 },
-    })
+    const login = held(json(200, loginAnswer()))
+    const { read, vault } = await world({ vault: { [LOGIN]: login.step } })
     const controller = new AbortController()
     const first = rejection(read(controller.signal))
     const second = read()
     await expect.poll(() => vault.to(LOGIN).length).toBe(1)
-    const aborted = performance.now()
     controller.abort()
     expect((await first).code).toBe('SM_ABORTED')
-    expect(performance.now() - aborted).toBeLessThan(100)
+    login.release()
     expect(await second).toHaveProperty('redis_url', PLAINTEXT)
     expect(vault.to(LOGIN)).toHaveLength(1)
   })
@@ -144,7 +141,7 @@ describe('close', () => {
     await read()
     const began = performance.now()
     await manager.close()
-    expect(performance.now() - began).toBeLessThan(1500)
+    expect(performance.now() - began).toBeLessThan(6000)
   })
 
   test('afterwards every call is SM_CLOSED, and nothing is sent', async () => {
@@ -178,15 +175,28 @@ describe('the cost of a cold read', () => {
   })
 
   test('the login does not wait for the object', async () => {
-    const { read, vault, kubernetes } = await world({
+    const object = held(json(200, secretObject()))
+    const login: Step = (exchange) => {
+      object.release()
+      json(200, loginAnswer())(exchange)
+    }
+    const { read } = await world({
       mode: 'api',
-      kubernetes: { [OBJECT]: delay(100, json(200, secretObject())) },
+      kubernetes: { [OBJECT]: object.step },
+      vault: { [LOGIN]: login },
     })
-    await read()
-    const object = kubernetes.to(OBJECT)[0]?.at ?? 0
-    expect((vault.to(LOGIN)[0]?.at ?? Infinity) - object).toBeLessThan(90)
+    expect(await read()).toHaveProperty('redis_url', PLAINTEXT)
   })
 })
+
+/** A step that is not done before it is released. */
+function held(step: Step): { readonly step: Step; readonly release: () => void } {
+  let release = (): void => undefined
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  return { step: (exchange) => void released.then(() => step(exchange)), release: () => release() }
+}
 
 function collectWarnings(): () => Promise<string[]> {
   const warnings: string[] = []

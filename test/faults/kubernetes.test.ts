@@ -61,13 +61,13 @@ describe('K1: the API server is away', () => {
   })
 
   test.each([
-    ['RST', reset(), 'SM_K8S_UNREACHABLE'],
-    ['no answer', hang(), 'SM_K8S_TIMEOUT'],
-    ['500', status(500), 'SM_K8S_5XX'],
-    ['503 of a gateway', html(503), 'SM_K8S_5XX'],
-    ['504', status(504), 'SM_K8S_5XX'],
-  ])('K1: %s: retried within the budget', async (_name, step, code) => {
-    const { read, kubernetes } = await apiWorld({ [OBJECT]: step }, { config: { timeout: 150 } })
+    ['RST', reset(), 'SM_K8S_UNREACHABLE', {}],
+    ['no answer', hang(), 'SM_K8S_TIMEOUT', { timeout: 150 }],
+    ['500', status(500), 'SM_K8S_5XX', {}],
+    ['503 of a gateway', html(503), 'SM_K8S_5XX', {}],
+    ['504', status(504), 'SM_K8S_5XX', {}],
+  ])('K1: %s: retried within the budget', async (_name, step, code, config) => {
+    const { read, kubernetes } = await apiWorld({ [OBJECT]: step }, { config })
     const error = await rejection(read())
     expect(error.code).toBe(code)
     expect(error.attempts).toBeGreaterThan(1)

@@ -11,6 +11,8 @@ import http from 'node:http'
 import https from 'node:https'
 import net, { type AddressInfo, type Socket } from 'node:net'
 
+export { freePort } from '../real/servers/process.ts'
+
 /** What is done to one request. */
 export type Step = (exchange: Exchange) => void
 
@@ -144,15 +146,6 @@ export async function rawServer(
     heard: () => Buffer.concat(heard).toString('latin1'),
     close: () => closed(server, open),
   }
-}
-
-/** A port where nothing listens. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await listening(server)
-  const { port } = server.address() as AddressInfo
-  await closed(server, new Set())
-  return port
 }
 
 function listening(server: net.Server): Promise<void> {

@@ -47,7 +47,7 @@ beforeAll(async () => {
     loopbackCert(join(directory, 'good')),
     badCerts(join(directory, 'bad')),
   ])
-}, 60_000)
+})
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -78,7 +78,7 @@ function managerFor(
   const auth = { method: 'kubernetes', role: 'app', jwtFile: '/run/jwt' } as const
   const manager = new SecretManager(
     {
-      timeout: 2000,
+      timeout: 10_000,
       startup: { wait: 0 },
       cache: { keepAtMost: 0 },
       ...config,

@@ -106,10 +106,15 @@ export const HEALTHY_KUBERNETES: Scripts = {
 
 export type Files = Record<string, string | Error>
 
-/** The real world with a few files of our own, no environment, and no jitter: the first retries come at once. */
+/**
+ * The real world with a few files of our own, no environment, and no jitter: the first retries come at once.
+ * Both ends of a connection are in this process, so its clock stands while the process waits for a processor.
+ */
 export function socketRuntime(files: Files = {}, env: Record<string, string> = {}): Runtime {
+  const real = systemRuntime(createTransport)
   const runtime: Runtime = {
-    ...systemRuntime(createTransport),
+    ...real,
+    ...patientClock(real),
     env: (name) => env[name],
     home: () => '/nowhere',
     random: () => 0,
@@ -121,6 +126,42 @@ export function socketRuntime(files: Files = {}, env: Record<string, string> = {
     transport: (options) => createTransport(options, runtime),
   }
   return runtime
+}
+
+/** The most that may pass between two looks at the clock: whoever was away for longer did not run. */
+const STEP_MS = 25
+let passedMs = 0
+let lookedAt: number | undefined
+
+/** Never ahead of the real one; a busy machine takes none of a limit away. */
+function patientClock(real: Runtime): Pick<Runtime, 'now' | 'sleep' | 'after'> {
+  const now = (): number => {
+    const at = real.now()
+    // Another file's test may just have put the real one forward, and back.
+    passedMs += Math.min(Math.max(0, at - (lookedAt ?? at)), STEP_MS)
+    lookedAt = at
+    return passedMs
+  }
+  // One for all: it is what makes time pass while nobody asks.
+  if (lookedAt === undefined) setInterval(now, 10).unref()
+  const after: Runtime['after'] = (ms, task, keepsAlive) => {
+    const endsAt = now() + ms
+    const ring = (): void => {
+      const leftMs = endsAt - now()
+      if (leftMs <= 0) task()
+      else cancel = real.after(leftMs, ring, keepsAlive)
+    }
+    let cancel = real.after(ms, ring, keepsAlive)
+    return () => cancel()
+  }
+  const sleep: Runtime['sleep'] = async (ms, signal) => {
+    const endsAt = now() + ms
+    for (let left = ms; left > 0 && signal?.aborted !== true; left = endsAt - now()) {
+      await real.sleep(left, signal)
+    }
+  }
+  now()
+  return { now, sleep, after }
 }
 
 export interface World {
@@ -157,8 +198,9 @@ export async function world(options: WorldOptions = {}): Promise<World> {
   const files: Files = { ...filesFor(kubernetes.url), ...options.files }
   const auth = { method: 'kubernetes', role: 'app' } as const
   const config: SecretManagerConfig = {
-    timeout: 300,
-    startup: { wait: 700 },
+    // Nobody waits for it but who asks for less. Then there is time for the retries that come at once.
+    timeout: 10_000,
+    startup: { wait: 1400 },
     // Every read goes all the way.
     cache: { keepAtMost: 0 },
     ...options.config,

@@ -50,8 +50,8 @@ const get = (url: string, more: Partial<HttpRequest> = {}): HttpRequest => ({
   method: 'GET',
   url,
   headers: {},
-  connectTimeoutMs: 1000,
-  timeoutMs: 1000,
+  connectTimeoutMs: 10_000,
+  timeoutMs: 10_000,
   ...more,
 })
 

@@ -78,10 +78,10 @@ describe('parseDuration', () => {
   })
 
   test('I19: a long hostile text is read in linear time', () => {
-    const start = performance.now()
+    const start = process.cpuUsage()
     expect(parseDuration('1'.repeat(1 << 20))).toBeUndefined()
     expect(parseDuration('1h'.repeat(1 << 19))).toBeUndefined()
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(process.cpuUsage(start).user).toBeLessThan(1_000_000)
   })
 })
 

@@ -113,11 +113,11 @@ describe.each(Object.entries(RULES))('%s', (_name, { allows, yes, no }) => {
   })
 
   test('I19: a long hostile name is refused in linear time', () => {
-    const start = performance.now()
+    const start = process.cpuUsage()
     for (const part of ['a', '-', '.', 'a.', 'a-', '/', 'a/']) {
       expect(allows(`${part.repeat(1 << 20)}!`)).toBe(false)
     }
-    expect(performance.now() - start).toBeLessThan(1000)
+    expect(process.cpuUsage(start).user).toBeLessThan(1_000_000)
   })
 })
 

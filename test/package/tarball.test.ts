@@ -73,14 +73,13 @@ describe('what can be called', () => {
       const { stdout } = await run(command, [...args, 'secretmanager', 'demo'])
       expect(stdout).toMatch(/\ndemo ok\n$/)
     },
-    60_000,
   )
 
   test('npx secretmanager demo', async () => {
     const { stdout, stderr } = await run('npx', ['--no-install', 'secretmanager', 'demo'])
     expect(stdout).toMatch(/\ndemo ok\n$/)
     expect(stderr).toBe('')
-  }, 60_000)
+  })
 
   test('sm, its short name', async () => {
     const { stdout } = await run(join(project, 'node_modules/.bin/sm'), ['--version'])
@@ -136,7 +135,6 @@ describe('what can be called', () => {
       )
       await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder])
     },
-    60_000,
   )
 })
 

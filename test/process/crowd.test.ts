@@ -107,10 +107,10 @@ async function crowd(): Promise<Crowd> {
 }
 
 async function closedWell(program: Program<CrowdLine>): Promise<void> {
-  const { files, before } = await program.until(isClosed, 20_000)
+  const { files, before } = await program.until(isClosed, 60_000)
   // Node keeps one of its own, once it has had a socket.
   expect(files).toBeLessThanOrEqual(before + 1)
-  expect(await program.end(20_000)).toEqual({ code: 0, signal: null })
+  expect(await program.end(60_000)).toEqual({ code: 0, signal: null })
   expect(program.stderr()).toBe('')
 }
 

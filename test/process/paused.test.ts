@@ -10,6 +10,8 @@ import { processWorld, type ProcessWorld } from './world.ts'
 /** Longer than the token lives, and than any request may take. */
 const [STOPPED_MS, TOKEN_TTL] = process.env['CI'] ? [5000, '4s'] : [3500, '3s']
 const READERS = 100
+/** As `programs/paused.ts` has it. */
+const REFRESH_MS = 2000
 const NAMES = ['app-0', 'app-1', 'app-2', 'app-3', 'app-4']
 
 /** Begins to stop a process; what it gives is called when it may go on. */
@@ -22,7 +24,7 @@ const bySignal: Stop = async (program) => {
 
 const byItself: Stop = async (program) => {
   program.tell(`block ${STOPPED_MS}`)
-  await program.until(({ kind }) => kind === 'blocked', 10_000)
+  await program.until(({ kind }) => kind === 'blocked', 60_000)
   return () => undefined
 }
 
@@ -39,7 +41,7 @@ test(`P2: after SIGSTOP and SIGCONT, or an event loop that is blocked, ${READERS
       await store(world, 2)
       await pause(STOPPED_MS)
       goOn()
-      await program.until(isCurrent, 20_000)
+      await program.until(isCurrent, 60_000)
       const { logins, decrypts, reads } = countOf(world, stoppedAt)
       expect(logins).toBe(1)
       expect(decrypts).toBeLessThanOrEqual(NAMES.length)
@@ -47,7 +49,7 @@ test(`P2: after SIGSTOP and SIGCONT, or an event loop that is blocked, ${READERS
       await endWell(program)
     }),
   )
-}, 60_000)
+})
 
 test('P2: a stop while a login is under way costs no read', async () => {
   await Promise.all(
@@ -61,13 +63,13 @@ test('P2: a stop while a login is under way costs no read', async () => {
       const goOn = await stop(program)
       await pause(STOPPED_MS)
       goOn()
-      await program.until(isCurrent, 20_000)
+      await program.until(isCurrent, 60_000)
       // The answer to the first was there, but nobody looked in time.
       expect(loginsOf(world) - before).toBeLessThanOrEqual(2)
       await endWell(program)
     }),
   )
-}, 60_000)
+})
 
 function isCurrent(line: PausedLine): boolean {
   return line.kind === 'tick' && line.oldest === 2
@@ -95,7 +97,7 @@ async function started(): Promise<{
     readers: READERS,
   }
   const program = startProgram<PausedLine>(await buildProgram('paused'), job)
-  await program.until(({ kind }) => kind === 'ready', 30_000)
+  await program.until(({ kind }) => kind === 'ready', 60_000)
   return { world, program }
 }
 
@@ -117,15 +119,17 @@ function countOf(
   const isSince = ({ at }: Arrival): boolean => at >= since
   const [asked, reads] = [vault.arrivals.filter(isSince), kubernetes.arrivals.filter(isSince)]
   const logins = asked.filter(isLogin)
+  // Before a busy machine tells that all is current, the next refreshes may have begun.
+  const burst = reads.filter(({ at }) => at < (reads[0]?.at ?? 0) + REFRESH_MS)
   return {
     logins: logins.length,
     decrypts: asked.length - logins.length,
-    reads: reads.length,
+    reads: burst.length,
   }
 }
 
 async function endWell(program: Program<PausedLine>): Promise<void> {
-  expect(await program.end(20_000)).toEqual({ code: 0, signal: null })
+  expect(await program.end(60_000)).toEqual({ code: 0, signal: null })
   expect(program.lines.at(-1)).toMatchObject({ failed: [] })
   expect(program.stderr()).toBe('')
 }

@@ -163,4 +163,4 @@ test('Q7: after any crashes and beside any writers: I1, I2, I3, and I4: one vers
     { numRuns: 100, endOnFailure: true },
   )
   expect(runs).toBeGreaterThanOrEqual(100)
-}, 180_000)
+}, 600_000)

@@ -327,7 +327,7 @@ describe('two runs at once', () => {
       ),
       { numRuns: 30 },
     )
-  }, 60_000)
+  })
 
   /** A request that ends with its signal; what was sent before is performed all the same, within the margin. */
   function abortable(world: RotationWorld): (signal: AbortSignal) => Promise<number> {

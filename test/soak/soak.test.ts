@@ -207,7 +207,7 @@ async function failuresUntil(endsAt: number, world: ProcessWorld, done = 0): Pro
 async function sampled(program: Program<SoakLine>, nth: number): Promise<Sample> {
   const isSample = (line: SoakLine): line is Sample => line.kind === 'sample'
   program.tell('sample')
-  await program.until(() => program.lines.filter(isSample).length === nth, 20_000)
+  await program.until(() => program.lines.filter(isSample).length === nth, 60_000)
   const sample = program.lines.findLast(isSample)
   if (!sample) throw new Error('no sample')
   return sample

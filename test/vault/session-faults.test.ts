@@ -618,7 +618,7 @@ describe('Q4: every schedule of faults', () => {
       ),
       { numRuns: 40 },
     )
-  }, 60_000)
+  })
 
   /** In an outage: what was under way when it began, the burst, and one per second. */
   function expectBudget(times: readonly number[], from: number, to: number, load: number): void {
