@@ -14,7 +14,7 @@ import { isSecretManagerError, SecretManagerError, systemCode } from '../errors.
 import { kindOf } from '../sources/place.ts'
 import type { Runtime } from '../runtime.ts'
 import { lookAt, manifestPaths } from './manifest-files.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import { refuseIrreplaceable, replaceFile } from './replaced-file.ts'
 
 /** What the paths have. */

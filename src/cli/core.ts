@@ -1,7 +1,7 @@
 import { definitionOf, type Definition } from '../config/definition.ts'
 import { parseConfig } from '../config/schema.ts'
 import { closeCore, createCore, type Core } from '../core.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import type { Settings } from './settings.ts'
 import { announceWaits } from './waiting.ts'
 

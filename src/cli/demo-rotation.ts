@@ -6,7 +6,7 @@ import { retire, type RetirementResult } from '../rotation/retire.ts'
 import { rotate } from '../rotation/rotate.ts'
 import { Report } from './key-report.ts'
 import { paragraph } from './output.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import { Progress } from './progress.ts'
 
 /** Does a part of the demo, and prints its title with the time that it took. */

@@ -2,7 +2,7 @@
 import { documentOf, formatOfName, type InputFormat } from '../authoring/input.ts'
 import { SecretManagerError, systemCode } from '../errors.ts'
 import { processInput } from './input.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 
 /** Notations with comments may be much longer than the document that they give. */
 const MOST_READ_BYTES = 8 << 20

@@ -9,7 +9,7 @@ import { describe } from '../sources/place.ts'
 import { adoptFile, findInFiles, type FoundInFiles } from './adopted-files.ts'
 import { withCore } from './core.ts'
 import { paragraph, printError, type Output } from './output.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import { settingsOf, type FlagValues } from './settings.ts'
 import { shownName } from './shown.ts'
 

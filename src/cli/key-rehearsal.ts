@@ -6,7 +6,7 @@ import type { KeyFacts } from '../vault/keyring.ts'
 import { ageText } from './duration.ts'
 import type { OpenJob } from './key-job.ts'
 import { ALL_STATES, Report } from './key-report.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 
 /**
  * A mistyped name must not add a version to the key: what a person names is there, and is a document.

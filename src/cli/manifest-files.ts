@@ -5,7 +5,7 @@ import { basename, dirname, join, normalize } from 'node:path'
 import { SecretManagerError, systemCode } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
 import { processInput } from './input.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 
 /** A file, or a directory of files, as somebody named it. */
 export interface Named {

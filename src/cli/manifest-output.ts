@@ -5,7 +5,7 @@ import type { Destination } from '../authoring/encrypt.ts'
 import { manifestFile, manifestText } from '../authoring/manifest.ts'
 import type { Place } from '../sources/place.ts'
 import { readNamed } from './document.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import type { FlagValues } from './settings.ts'
 
 /** Adds `--output` and `--onto`. */

@@ -4,7 +4,6 @@ import { constants } from 'node:os'
 import { Command, CommanderError } from 'commander'
 
 import { isSecretManagerError } from '../errors.ts'
-import type { Runtime } from '../runtime.ts'
 import { addAdoptCommand } from './commands/adopt.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDiffCommand } from './commands/diff.ts'
@@ -24,21 +23,11 @@ import { addSetCommand } from './commands/set.ts'
 import { addTextconvCommand } from './commands/textconv.ts'
 import { addUnsetCommand } from './commands/unset.ts'
 import { addVerifyCommand } from './commands/verify.ts'
-import type { Input } from './input.ts'
+import type { Context } from './context.ts'
 import { Findings } from './findings.ts'
 import { printError, type Output } from './output.ts'
 import { explainUsage } from './usage.ts'
 import { VERSION } from './version.ts'
-
-/** What a command has of the world. */
-export interface Context {
-  readonly runtime: Runtime
-  readonly output: Output
-  /** Aborts when the person asks to stop; its reason is the signal's name. */
-  readonly interrupt: AbortSignal
-  /** Where a command reads besides its arguments. Default: stdin and the terminal. */
-  readonly input?: Input | undefined
-}
 
 const INTERNAL = 1
 const USAGE = 2

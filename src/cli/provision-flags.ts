@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander'
 
 import { processInput } from './input.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import type { FlagValues } from './settings.ts'
 import { misused } from './usage.ts'
 

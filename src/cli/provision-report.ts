@@ -6,7 +6,7 @@ import {
   type Note,
   type Verdict,
 } from '../provision/change.ts'
-import { isBroken, isOtherwise, type Proof } from '../provision/prove.ts'
+import { isBroken, isOtherwise, type Proof } from '../provision/proof.ts'
 import { paragraph, strong, type Output, type Sheet } from './output.ts'
 import { shownName } from './shown.ts'
 

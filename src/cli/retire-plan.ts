@@ -2,7 +2,7 @@
 import { SecretManagerError } from '../errors.ts'
 import type { KeyFacts } from '../vault/keyring.ts'
 import { processInput } from './input.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 
 /** What is to be closed, as far as the key alone says it. */
 export interface Plan {

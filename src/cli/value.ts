@@ -8,7 +8,7 @@ import {
 } from '../errors.ts'
 import { MAX_DOCUMENT_BYTES, parseJson } from '../lib/json.ts'
 import { processInput, type Input } from './input.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 
 /** How a value is given. */
 export interface ValueSource {

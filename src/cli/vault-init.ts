@@ -16,7 +16,7 @@ import {
 import { initPlanOf, type InitPlan } from './init-plan.ts'
 import { processInput, type Input } from './input.ts'
 import { createKeyFile, type KeyFile } from './key-file.ts'
-import type { Context } from './program.ts'
+import type { Context } from './context.ts'
 import type { FlagValues } from './settings.ts'
 
 export { addInitFlags } from './init-plan.ts'

@@ -5,7 +5,7 @@ import type { Definition } from './definition.ts'
 import type { Problem } from './problems.ts'
 import { definitionsWith } from './provision-file-secrets.ts'
 import type { AccessInput, AppInput, SecretInput } from './provision-file-types.ts'
-import type { AccessSpec, AppSpec } from './provision-file.ts'
+import type { AccessSpec, AppSpec } from './provision-spec.ts'
 import { duration, namespace, serviceAccount, text, trueOrFalse } from './rules.ts'
 
 /** An app whose clusters may still have to be filled in. */

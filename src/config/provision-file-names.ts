@@ -2,7 +2,7 @@
 import { closest } from '../lib/closest.ts'
 import type { Problem } from './problems.ts'
 import type { AppOfFile } from './provision-file-app.ts'
-import type { AccessSpec, ClusterSpec } from './provision-file.ts'
+import type { AccessSpec, ClusterSpec } from './provision-spec.ts'
 
 /** Finds names that are used twice and clusters that there are not. */
 export function agreeAll(

@@ -26,7 +26,7 @@ import type {
   ReviewerInput,
   VaultInput,
 } from './provision-file-types.ts'
-import type { ClusterSpec, ProvisionFile, ReviewerSpec } from './provision-file.ts'
+import type { ClusterSpec, ProvisionFile, ReviewerSpec } from './provision-spec.ts'
 import {
   DEFAULT_CLUSTER,
   duration,

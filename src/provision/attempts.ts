@@ -2,13 +2,7 @@
 import type { AppSpec } from '../config/provision-file.ts'
 import type { VaultRequest } from '../vault/client.ts'
 import type { Job } from './names.ts'
-import type { Proof, Trial } from './prove.ts'
-
-/** What came of a trial. */
-export interface Attempted {
-  readonly outcome: Proof['outcome']
-  readonly reason?: string | undefined
-}
+import type { Proof, Trial } from './proof.ts'
 
 /** One request of a job. */
 export interface Attempt {

@@ -1,6 +1,6 @@
 /** What is to be done, as data: the answer of a comparison, and the errand of who carries it out. */
 import type { ReviewerSpec } from '../config/provision-file.ts'
-import type { Fields } from './plan.ts'
+import type { Fields } from './items.ts'
 import type { Manifest } from './manifest.ts'
 import type { MountRecord } from './record.ts'
 

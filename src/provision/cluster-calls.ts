@@ -16,7 +16,7 @@ import type { Operation } from '../kubernetes/errors.ts'
 import { issuerOf, type Issuer } from '../kubernetes/issuer.ts'
 import { isRecord } from '../lib/record.ts'
 import { ClusterRights } from '../rotation/cluster-rights.ts'
-import type { Fields } from './plan.ts'
+import type { Fields } from './items.ts'
 import type { Manifest, ObjectKind } from './manifest.ts'
 
 /** Requests to one cluster, each a call of its own. */

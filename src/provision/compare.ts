@@ -1,7 +1,7 @@
 /** Compares settings as servers give them with settings as we want them. */
 import { textOf } from '../lib/record.ts'
 import type { FieldChange } from './change.ts'
-import type { Fields } from './plan.ts'
+import type { Fields } from './items.ts'
 
 /** The wanted settings that are otherwise; what is there besides does not count. */
 export function differing(wanted: Fields, actual: Fields): readonly FieldChange[] {

@@ -2,8 +2,8 @@
 import { isRecord, textOf, textsOf } from '../lib/record.ts'
 import { changed, joined, verdict, type FieldChange, type Verdict, type Write } from './change.ts'
 import { differing } from './compare.ts'
-import type { VaultActual } from './diff-vault.ts'
-import type { ConfigItem, Fields, MethodItem } from './plan.ts'
+import type { VaultActual } from './actual.ts'
+import type { ConfigItem, Fields, MethodItem } from './items.ts'
 import { isDue, readRecord, withRecord, type MountRecord, type ReviewerTerm } from './record.ts'
 
 /** Compares an auth mount, and refuses one of another cluster. */

@@ -3,7 +3,7 @@ import { isRecord } from '../lib/record.ts'
 import { changed, joined, verdict, type FieldChange, type Verdict } from './change.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { LABELS } from './names.ts'
-import type { Fields } from './plan.ts'
+import type { Fields } from './items.ts'
 import { identityOf, type Manifest } from './manifest.ts'
 import { differingIn, overlaid } from './overlay.ts'
 

@@ -3,7 +3,7 @@ import { textOf, textsOf } from '../lib/record.ts'
 import { changed, verdict, type Note, type VaultWrite, type Verdict } from './change.ts'
 import { differing } from './compare.ts'
 import { bindingOf, roleFields } from './fields.ts'
-import type { Fields, RoleItem } from './plan.ts'
+import type { Fields, RoleItem } from './items.ts'
 
 /** Compares one role; policies that somebody else gave to it stay, and are said. */
 export function diffRole(item: RoleItem, there: Fields | undefined): Verdict {

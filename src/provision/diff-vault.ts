@@ -1,23 +1,13 @@
 /** Compares what Vault holds with what it should: a pure function that touches nothing. */
 import { isRecord, textOf } from '../lib/record.ts'
+import type { VaultActual } from './actual.ts'
 import { changed, verdict, type Note, type Verdict } from './change.ts'
 import { differing, isSame } from './compare.ts'
 import { diffConfig, diffMethod } from './diff-auth.ts'
 import { diffRole } from './diff-role.ts'
 import { POLICY_MARK } from './names.ts'
 import { keyFields } from './fields.ts'
-import type { Fields, KeyItem, PolicyItem, VaultItem } from './plan.ts'
-
-/** What Vault was read to hold. */
-export interface VaultActual {
-  /** Secrets engines and auth methods, by their mounts without slashes around them. */
-  readonly engines: ReadonlyMap<string, Fields>
-  readonly methods: ReadonlyMap<string, Fields>
-  /** Audited headers, by their names in lower case; absent where this server, or this namespace of it, has none. */
-  readonly headers: ReadonlyMap<string, Fields> | undefined
-  /** What is at a path below `/v1/`; absent where there is nothing. */
-  readonly at: ReadonlyMap<string, Fields>
-}
+import type { Fields, KeyItem, PolicyItem, VaultItem } from './items.ts'
 
 /**
  * Compares one thing.

@@ -2,9 +2,11 @@
 import type { ProvisionFile } from '../config/provision-file.ts'
 import { joined, verdict, type Note, type Verdict } from './change.ts'
 import { diffCluster, type ClusterActual } from './diff-kubernetes.ts'
-import { diffVault, pathOf, type VaultActual } from './diff-vault.ts'
+import { diffVault, pathOf } from './diff-vault.ts'
+import type { VaultActual } from './actual.ts'
 import { JOBS } from './names.ts'
-import type { Fields, Plan, VaultItem } from './plan.ts'
+import type { Plan } from './plan.ts'
+import type { Fields, VaultItem } from './items.ts'
 import { identityOf, type Manifest } from './manifest.ts'
 
 /** What the servers were read to hold. */

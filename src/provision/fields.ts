@@ -1,5 +1,5 @@
 /** The settings that a planned thing begins with, as Vault takes them. */
-import type { Fields, KeyItem, RoleItem } from './plan.ts'
+import type { Fields, KeyItem, RoleItem } from './items.ts'
 
 /** Seconds that a token lives: one read needs no more. */
 const TOKEN_SECONDS = 10

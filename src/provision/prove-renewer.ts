@@ -1,9 +1,10 @@
 /** Proof by trying of who renews the reviewer: it can do that, and nobody who takes its pod over is let in. */
 import type { ClusterSpec } from '../config/provision-file.ts'
 import type { VaultRequest } from '../vault/client.ts'
-import { NO_CIPHERTEXT, NOBODY, type Attempted } from './attempts.ts'
+import { NO_CIPHERTEXT, NOBODY } from './attempts.ts'
+import type { Attempted } from './proof.ts'
 import { renewerName } from './names.ts'
-import type { Proof } from './prove.ts'
+import type { Proof } from './proof.ts'
 import { renewedIn, type Renewed } from './renewal.ts'
 import type { Servers } from './servers.ts'
 import { judged, logInAs, tried } from './trying.ts'

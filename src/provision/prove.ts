@@ -2,35 +2,13 @@
  * Proof by trying: what an app needs works, and what nobody must be able to do is refused. Nothing is
  * stored by it; the tokens that it takes live seconds.
  */
-import type { AppSpec, ClusterSpec } from '../config/provision-file.ts'
 import { inParallel } from '../lib/in-parallel.ts'
-import { attemptsOf, strangersOf, type Attempted } from './attempts.ts'
+import { attemptsOf, strangersOf } from './attempts.ts'
 import { JOBS, type Job } from './names.ts'
+import type { Attempted, Proof, Trial } from './proof.ts'
 import { proveRenewer } from './prove-renewer.ts'
 import type { Servers } from './servers.ts'
 import { judged, logInAs, tried, type LoggedIn, type Who } from './trying.ts'
-
-/** One thing that was tried. */
-export interface Proof {
-  readonly cluster: string
-  /** Absent: of what the cluster has for all apps. */
-  readonly app?: string | undefined
-  /** In words, such as `reader decrypts`. */
-  readonly what: string
-  readonly expected: 'allowed' | 'refused'
-  readonly outcome: 'allowed' | 'refused' | 'not tried'
-  /** Why it was not tried. */
-  readonly reason?: string | undefined
-  /** Whether it is of a set-up that was there before, and stays as wide as it is. */
-  readonly isAdopted: boolean
-}
-
-/** Who tries, and where. */
-export interface Trial {
-  readonly servers: Servers
-  readonly cluster: ClusterSpec
-  readonly app: AppSpec
-}
 
 /** Trials under way. */
 const AT_ONCE = 4
@@ -53,16 +31,6 @@ export async function prove(servers: Servers): Promise<readonly Proof[]> {
     await inParallel(used, AT_ONCE, (cluster) => proveRenewer(servers, cluster)),
   ]
   return [...ofApps, ...ofRenewers].flat()
-}
-
-/** Whether something is otherwise than it should be; what was not tried says nothing. */
-export function isOtherwise({ expected, outcome }: Proof): boolean {
-  return outcome !== 'not tried' && outcome !== expected
-}
-
-/** Whether something is otherwise than it must be: what was adopted may let in more. */
-export function isBroken(proof: Proof): boolean {
-  return isOtherwise(proof) && !(proof.isAdopted && proof.expected === 'refused')
 }
 
 async function proveOne(trial: Trial): Promise<readonly Proof[]> {

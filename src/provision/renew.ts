@@ -6,7 +6,7 @@ import { renewReviewer } from './apply.ts'
 import { changed, joined, verdict, type ReviewerWrite, type Verdict } from './change.ts'
 import { mountsOf } from './diff-vault.ts'
 import { uidOf } from './facts.ts'
-import type { Fields } from './plan.ts'
+import type { Fields } from './items.ts'
 import { isDue, readRecord } from './record.ts'
 import type { Servers } from './servers.ts'
 

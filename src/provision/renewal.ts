@@ -1,7 +1,7 @@
 /** Who renews the reviewer's token in the cluster: a CronJob with a role that can do this and nothing else. */
 import type { ClusterSpec, RenewSpec, ReviewerSpec } from '../config/provision-file.ts'
 import { POLICY_MARK, renewerName } from './names.ts'
-import type { Fields, PolicyItem, RoleItem } from './plan.ts'
+import type { Fields, PolicyItem, RoleItem } from './items.ts'
 
 /** A reviewer that is renewed in the cluster. */
 export type Renewed = ReviewerSpec & { readonly renew: RenewSpec }

@@ -4,7 +4,7 @@ import { isSecretManagerError } from '../errors.ts'
 import type { Action } from '../kubernetes/access-review.ts'
 import { isRecord, textOf } from '../lib/record.ts'
 import type { VaultRequest } from '../vault/client.ts'
-import type { Attempted } from './attempts.ts'
+import type { Attempted } from './proof.ts'
 import type { ClusterCalls } from './cluster-calls.ts'
 import type { Servers } from './servers.ts'
 

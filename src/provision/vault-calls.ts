@@ -5,7 +5,7 @@ import { isRecord } from '../lib/record.ts'
 import { capabilities } from '../vault/capabilities.ts'
 import type { VaultRequest } from '../vault/client.ts'
 import type { VaultWrite } from './change.ts'
-import type { Fields } from './plan.ts'
+import type { Fields } from './items.ts'
 
 /** Requests to Vault, each a call of its own. */
 export class VaultCalls {

@@ -1,7 +1,16 @@
 /** The one request that adds a version to a key: sent once, in time, and not believed more than it says. */
 import { isSecretManagerError, SecretManagerError } from '../errors.ts'
 import { onAbort } from '../lib/abort.ts'
-import type { RotationParts } from './rotate.ts'
+import type { Runtime } from '../runtime.ts'
+
+/** What the request is sent with. */
+export interface AskParts {
+  readonly runtime: Runtime
+  /** Adds a version; sent once. @returns the latest version */
+  readonly rotate: (signal: AbortSignal) => Promise<number>
+  /** How long the request may be under way, from its note in the journal on, in milliseconds. */
+  readonly askMs: number
+}
 
 /** When the journal was told of it, and what it must exceed. */
 export interface Asking {
@@ -18,7 +27,7 @@ export interface Asking {
  * @returns the latest version, or why there is no answer
  */
 export async function askOnce(
-  { rotate, runtime, askMs }: Pick<RotationParts, 'rotate' | 'runtime' | 'askMs'>,
+  { rotate, runtime, askMs }: AskParts,
   { notedAt, from, signal }: Asking,
 ): Promise<number | SecretManagerError> {
   const limit = new AbortController()

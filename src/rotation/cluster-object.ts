@@ -1,32 +1,10 @@
-/** An object of a cluster: its name, what its entries hold, and how some of them are changed. */
-import type { Definition } from '../config/definition.ts'
+/** An object of a cluster: what its entries hold, and how some of them are changed. */
 import { annotationsOf } from '../kubernetes/metadata.ts'
-import {
-  stringMap,
-  type Kind,
-  type KubernetesObject,
-  type ObjectBody,
-} from '../kubernetes/objects.ts'
+import { stringMap, type KubernetesObject, type ObjectBody } from '../kubernetes/objects.ts'
 import { recordIn } from '../lib/record.ts'
-import { kindOf, storedIn, valueOf } from '../sources/place.ts'
+import { storedIn, valueOf } from '../sources/place.ts'
+import type { Address } from './address.ts'
 import type { StoredEntry } from './documents.ts'
-
-/** Where an object is. */
-export interface Address {
-  readonly kind: Kind
-  readonly namespace: string
-  readonly name: string
-}
-
-/** The object that a definition names. */
-export function addressOf({ readType, namespace = '', secretName }: Definition): Address {
-  return { kind: kindOf(readType), namespace, name: secretName }
-}
-
-/** The way an object is named in messages. */
-export function nameOfAddress({ kind, namespace, name }: Address): string {
-  return `${kind} ${namespace}/${name}`
-}
 
 /** What its entries hold, and what the source held that was applied last. */
 export function entriesOf(address: Address, object: KubernetesObject): readonly StoredEntry[] {

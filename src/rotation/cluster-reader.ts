@@ -7,7 +7,7 @@ import { isTooLarge, listPage, refuseAbsentNamespace, type ObjectPage } from '..
 import { nameOf, namespaceOf } from '../kubernetes/metadata.ts'
 import type { Kind, KubernetesObject } from '../kubernetes/objects.ts'
 import { inParallel } from '../lib/in-parallel.ts'
-import type { Address } from './cluster-object.ts'
+import type { Address } from './address.ts'
 
 /** How a cluster is reached. */
 export interface ClusterAccess {

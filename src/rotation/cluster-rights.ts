@@ -2,7 +2,7 @@
 import type { Allowance } from '../http/budget.ts'
 import { allows, mayI, rulesIn, type Action, type Rules } from '../kubernetes/access-review.ts'
 import { RESOURCES, type KubernetesClient } from '../kubernetes/client.ts'
-import type { Address } from './cluster-object.ts'
+import type { Address } from './address.ts'
 
 /** The answers of one API server, each asked for once. */
 export class ClusterRights {

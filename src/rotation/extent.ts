@@ -1,7 +1,7 @@
 /** How much of a place is looked at: all of it, some namespaces, some objects. */
 import { createHash } from 'node:crypto'
 
-import type { Address } from './cluster-object.ts'
+import type { Address } from './address.ts'
 
 /** Its parts: `*` is all, `namespace NAME`, an object as it is named in messages, an absolute path. */
 export type Extent = readonly string[]

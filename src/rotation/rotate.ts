@@ -3,8 +3,7 @@
  * that a run which begins after a crash goes on where the last one ended, with at most one version more.
  */
 import { aborted } from '../lib/abort.ts'
-import type { Runtime } from '../runtime.ts'
-import { askOnce, isRefusal } from './ask-once.ts'
+import { askOnce, isRefusal, type AskParts } from './ask-once.ts'
 import { beginningOf, type KeyVersions } from './beginning.ts'
 import { emptyJournal, withStocks, type Journal } from './journal-text.ts'
 import { otherRun, type JournalState, type JournalStore } from './journal.ts'
@@ -15,20 +14,15 @@ import type { Site } from './site.ts'
 import type { Stock } from './stock.ts'
 
 /** What a rotation works with. */
-export interface RotationParts {
-  readonly runtime: Runtime
+export interface RotationParts extends AskParts {
   readonly journal: JournalStore
   /** Everywhere that documents of the key lie. */
   readonly sites: readonly Site[]
   /** Asks for the versions of the key. */
   readonly facts: (signal: AbortSignal) => Promise<KeyVersions>
-  /** Adds a version; sent once. @returns the latest version */
-  readonly rotate: (signal: AbortSignal) => Promise<number>
   /** Brings ciphertexts to at least this version. */
   readonly recryptTo: (latest: number) => Recrypt
-  /** How long a run's request to rotate may be under way, from its note in the journal on, in milliseconds. */
-  readonly askMs: number
-  /** How long another run is waited for that may be about to rotate: longer than that. */
+  /** How long another run is waited for that may be about to rotate: longer than `askMs`. */
   readonly patienceMs: number
   /** Checks every right that is needed, before anything is changed. @throws with what is missing */
   readonly preflight: (signal: AbortSignal) => Promise<void>

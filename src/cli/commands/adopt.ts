@@ -10,7 +10,7 @@ import { adoptFiles } from '../files-adoption.ts'
 import { withCore } from '../core.ts'
 import { processInput } from '../input.ts'
 import { paragraph } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager adopt`: turns a raw document of the Python original into a sealed one. */

@@ -5,13 +5,13 @@ import type { Command } from 'commander'
 import type { DemoWorld } from '../../dev/demo.ts'
 import { isSecretManagerError, SecretManagerError } from '../../errors.ts'
 import { SecretManager } from '../../manager.ts'
-import { isBroken } from '../../provision/prove.ts'
+import { isBroken } from '../../provision/proof.ts'
 import type { Runtime } from '../../runtime.ts'
 import { names } from '../../values.ts'
 import { Reader } from '../demo-reader.ts'
 import { beginning, showRotation, type Step } from '../demo-rotation.ts'
 import { dim, paragraph, seconds, strong, type Output } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 
 /** Adds `secretmanager demo`: the whole pattern in a few seconds, with nothing but this package. */
 export function addDemoCommand(program: Command, context: Context): void {

@@ -7,7 +7,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import type { ClientFiles, ServedStack } from '../../dev/serve-stack.ts'
 import { isSecretManagerError, SecretManagerError, systemCode } from '../../errors.ts'
 import { strong, type Output } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 
 interface DevOptions {
   readonly dir?: string

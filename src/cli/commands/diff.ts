@@ -6,7 +6,7 @@ import { withCore } from '../core.ts'
 import { readDocument } from '../document.ts'
 import { Findings } from '../findings.ts'
 import type { Output } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 import { shownName } from '../shown.ts'
 

@@ -12,7 +12,7 @@ import { SecretManagerError } from '../../errors.ts'
 import { word } from '../../lib/shell-word.ts'
 import { Findings } from '../findings.ts'
 import { dim, paragraph, strong, type Output, type Sheet } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 import { shownName } from '../shown.ts'
 import { VERSION } from '../version.ts'
@@ -216,7 +216,8 @@ function printSummary(results: readonly Result[], { notes }: Output): void {
   const found = results.some(isFound) ? [] : ['nothing found']
   notes.line(`${results.length} checks: ${[...found, ...parts].join(', ')}`)
   const closed = results.filter(({ reason }) => reason.includes('(or --as-operator)'))
-  if (closed.length > 0) paragraph(notes, `${closed.length} of these ${OPERATOR}`)
+  const need = closed.length === 1 ? 'needs' : 'need'
+  if (closed.length > 0) paragraph(notes, `${closed.length} of these ${need} ${OPERATOR}`)
 }
 
 function endingOf(outcome: Outcome, count: number): string {
@@ -225,4 +226,4 @@ function endingOf(outcome: Outcome, count: number): string {
 
 /** Most of what is not checked is settings of Vault, which a service has no business with. */
 const OPERATOR =
-  'need rights in Vault that a service should not have: an operator looks with --as-operator, and VAULT_TOKEN or ~/.vault-token'
+  'rights in Vault that a service should not have: an operator looks with --as-operator, and VAULT_TOKEN or ~/.vault-token'

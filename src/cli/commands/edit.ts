@@ -9,7 +9,7 @@ import { openEditor } from '../editor.ts'
 import { processInput, type Input } from '../input.ts'
 import { printError } from '../output.ts'
 import { createPrivateFile, privateParent, type PrivateFile } from '../private-file.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager edit`: opens a document in an editor. */

@@ -10,7 +10,7 @@ import { describe } from '../../sources/place.ts'
 import { withCore } from '../core.ts'
 import { readDocument } from '../document.ts'
 import { addManifestFlags, isManifest, manifestDestination } from '../manifest-output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager encrypt`: a document from outside goes, encrypted, into the cluster or into a manifest. */

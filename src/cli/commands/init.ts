@@ -10,7 +10,7 @@ import { word } from '../../lib/shell-word.ts'
 import type { StarterAnswers } from '../../provision/starter.ts'
 import { processInput, type Input } from '../input.ts'
 import { paragraph, type Output } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import type { FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager init`: the files that an app begins with. */

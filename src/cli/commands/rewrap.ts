@@ -5,7 +5,7 @@ import { Findings } from '../findings.ts'
 import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { ALL_STATES, Report, WORTH_A_LINE } from '../key-report.ts'
 import { addKeyFlags } from '../key-target.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import type { FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager rewrap`: documents come to the latest version of their key, without plaintext. */

@@ -6,7 +6,7 @@ import { withCore } from '../core.ts'
 import { readGiven } from '../manifest-files.ts'
 import { addManifestFlags, isManifest, manifestDestination } from '../manifest-output.ts'
 import type { Output } from '../output.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager rollback`: stores old content under a new revision. */

@@ -9,7 +9,7 @@ import { withKeyJob, type OpenJob } from '../key-job.ts'
 import { plainEntry, Report } from '../key-report.ts'
 import { isUseless, keyState, printKeyState, type Known } from '../key-state.ts'
 import { addJournalFlag, addKeyFlags } from '../key-target.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import type { FlagValues } from '../settings.ts'
 
 /** Adds `secretmanager status`: which documents there are, and which are behind their key. */

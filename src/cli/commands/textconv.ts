@@ -18,7 +18,7 @@ import type { Core } from '../../core.ts'
 import { isSecretManagerError } from '../../errors.ts'
 import { withCore } from '../core.ts'
 import { readNamed } from '../document.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import {
   addConfigFlags,
   addDefinitionFlags,

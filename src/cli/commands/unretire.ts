@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 
 import { withKey, type OpenKey } from '../key-job.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, type FlagValues } from '../settings.ts'
 import { wholeNumber } from '../whole-number.ts'
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 
 import { unsetEntries } from '../../authoring/entries.ts'
 import { withCore } from '../core.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import { addConfigFlags, addDefinitionFlags, settingsOf, type FlagValues } from '../settings.ts'
 import { shownName } from '../shown.ts'
 

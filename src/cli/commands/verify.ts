@@ -22,7 +22,7 @@ import {
   textOfFile,
   type Named,
 } from '../manifest-files.ts'
-import type { Context } from '../program.ts'
+import type { Context } from '../context.ts'
 import type { FlagValues } from '../settings.ts'
 import { printVerification } from '../verification.ts'
 

@@ -3,7 +3,7 @@ import { refusal } from '../core/failure.ts'
 import type { Fields, Schema } from '../core/fields.ts'
 import type { Reply } from '../core/operation.ts'
 import type { Call, PathSpec } from '../core/paths.ts'
-import type { Keyring } from './backend.ts'
+import type { Keyring } from './keyring.ts'
 import { configure, CONFIG_FIELDS, rotationPeriod, trim } from './config.ts'
 import { createTransitKey, type KeyConfig, type TransitKey } from './key.ts'
 
