@@ -100,7 +100,7 @@ function mending(
 ): string {
   const closed = `does not open: it is under version ${version}, and`
   if (version > latestVersion) {
-    return `${closed} the latest is ${latestVersion}; Vault was restored from a backup, or this is of another: write it anew: secretmanager encrypt`
+    return `${closed} the latest is ${latestVersion}; Vault was restored from a backup, or this is of another: restore a later one; where there is none, write it anew: secretmanager encrypt`
   }
   if (version < minAvailableVersion) {
     return `${closed} those before ${minAvailableVersion} were destroyed: write it anew: secretmanager encrypt`
@@ -154,7 +154,8 @@ function retirementText({ phase, at, to }: Retirement, now: number): string {
 function stockText({ site, at, documents, oldest, isComplete }: Stock, now: number): string {
   const least = oldest === null ? '' : `, the oldest under version ${oldest}`
   const part = isComplete ? '' : '; not all of it could be looked at'
-  return `${shownName(site)}, ${since(at, now)}: ${documents} documents${least}${part}`
+  const count = `${documents} ${documents === 1 ? 'document' : 'documents'}`
+  return `${shownName(site)}, ${since(at, now)}: ${count}${least}${part}`
 }
 
 function since(at: string, now: number): string {

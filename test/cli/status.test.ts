@@ -66,7 +66,7 @@ test('after rotate and retire both are told, and places that were looked at befo
 last rotation: TIME (1 s ago), from version 2
 last retire:   TIME (1 s ago), to version 2
 also recorded: cluster east, namespace default, TIME (1 s ago): 0 documents
-also recorded: cluster default, TIME (1 s ago): 1 documents, the oldest under version 3
+also recorded: cluster default, TIME (1 s ago): 1 document, the oldest under version 3
 journal:       ConfigMap app/secretmanager-rotation-app
 `)
 })
@@ -134,6 +134,7 @@ describe('what does not open is told, with what mends it', () => {
     expect(code).toBe(8)
     expect(stdout).toContain('sealed  7        ahead\n')
     expect(stdout).toContain('the latest is 1; Vault was restored from a backup')
+    expect(stdout).toContain('restore a later one; where there is none, write it anew')
   })
 })
 

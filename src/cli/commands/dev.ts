@@ -103,7 +103,8 @@ function explain(
     `  export VAULT_CACERT=${ca}`,
     `  export VAULT_TOKEN=$(cat ${rootToken})`,
     `  export KUBECONFIG=${kubeconfig}`,
-    `  vault operator unseal $(cat ${unsealKey})  # should you have sealed it`,
+    '  # should you have sealed it:',
+    `  vault operator unseal $(cat ${unsealKey})`,
     '',
     'Everything is in memory: ctrl-c ends it and forgets it.',
   ]
