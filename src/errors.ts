@@ -60,9 +60,9 @@ export const ERRORS = {
   SM_GOOGLE_DENIED: ['auth', 3, false, 'grant roles/iam.serviceAccountTokenCreator on the service account'],
   SM_PACKAGE_MISSING: ['config', 2, false, 'install the named package'],
   SM_REDIRECT_REFUSED: ['vault', 5, false, 'use the address of the active node, or name the other host in vault.redirectHosts'],
-  SM_KEY_NOT_FOUND: ['vault', 4, false, 'no such Transit key: vault list transit/keys'],
+  SM_KEY_NOT_FOUND: ['vault', 4, false, 'no such Transit key: vault list transit/keys; or make it: secretmanager provision'],
 
-  SM_CT_TOO_OLD: ['ciphertext', 6, false, 'its key version is below min_decryption_version: lower the minimum, rewrap, raise it again'],
+  SM_CT_TOO_OLD: ['ciphertext', 6, false, 'its key version is below min_decryption_version: secretmanager unretire opens it, rewrap brings it to the latest'],
   SM_CT_TOO_NEW: ['ciphertext', 6, true, 'its key version does not exist here: a lagging standby, or a ciphertext of another Vault'],
   SM_CT_AUTH_FAILED: ['ciphertext', 6, false, 'it was changed, or encrypted by another key or for another context'],
   SM_CT_FORMAT: ['ciphertext', 6, false, 'it is not a ciphertext of the expected format'],

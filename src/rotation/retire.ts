@@ -139,6 +139,8 @@ class RetirementRun {
     // Nothing more comes into being under an old version, whoever asks for it by number.
     const { latestVersion } = this.#facts
     await this.#parts.configure({ minEncryptionVersion: latestVersion }, signal)
+    // That alone closes no version, and is no retirement for the journal.
+    if (this.#isClosed()) return first
     onStep({ step: 'settle', ms: settleMs })
     await this.#parts.runtime.sleep(settleMs, signal)
     if (signal.aborted) throw aborted()
@@ -149,8 +151,12 @@ class RetirementRun {
   }
 
   #isDone(): boolean {
-    const { minDecryptionVersion, minEncryptionVersion, latestVersion } = this.#facts
-    return minDecryptionVersion >= this.#to && minEncryptionVersion >= latestVersion
+    const { minEncryptionVersion, latestVersion } = this.#facts
+    return this.#isClosed() && minEncryptionVersion >= latestVersion
+  }
+
+  #isClosed(): boolean {
+    return this.#facts.minDecryptionVersion >= this.#to
   }
 
   async #raise(): Promise<Retirement> {

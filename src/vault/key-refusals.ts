@@ -45,7 +45,7 @@ function isNoKey(sentence: string): boolean {
   return sentence === 'no existing key named' || sentence === 'invalid key name'
 }
 
-const NO_KEY = 'no such Transit key: vault list MOUNT/keys'
+const NO_KEY = 'no such Transit key: vault list MOUNT/keys; or make it: secretmanager provision'
 const TOO_HIGH = 'no minimum can be above the latest version: vault read MOUNT/keys/KEY'
 const TRIMMED = 'the versions below min_available_version were trimmed and are gone for ever'
 const RAISE_FIRST =

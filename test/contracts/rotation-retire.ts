@@ -249,7 +249,7 @@ export function retireContract(world: () => KubevaultUnderTest): void {
     expect(told(look)).toEqual(['Secret app app.json: failed SM_CT_TOO_OLD'])
     const [entry] = look.entries
     const hint = entry?.outcome.state === 'failed' ? entry.outcome.error.hint : ''
-    expect(hint).toContain('lower the minimum')
+    expect(hint).toContain('secretmanager unretire')
     // What unretire does.
     await desk.job({}, ({ job }) =>
       job.configure(

@@ -282,7 +282,7 @@ export function transitMaintenanceSuite(client: ClientSource): void {
       const { owner, mount } = await bench()
       const missing = {
         code: 'SM_KEY_NOT_FOUND',
-        hint: `no such Transit key: vault list ${mount}/keys`,
+        hint: `no such Transit key: vault list ${mount}/keys; or make it: secretmanager provision`,
       }
       const configured = owner.configure('none', { minDecryptionVersion: 1 })
       expect(await failure(configured)).toMatchObject(missing)

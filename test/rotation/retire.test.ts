@@ -60,8 +60,6 @@ const HOUR = 3_600_000
 test.each([
   [0, 3],
   [1, 2],
-  [2, 1],
-  [7, 1],
 ])('keep %i: version %i and later stay', async (keep, to) => {
   const world = await rotatedWorld()
   const result = await retire(world.retirement(), retiring({ keep }))
@@ -69,6 +67,17 @@ test.each([
   expect(world.minima).toEqual({ minDecryptionVersion: to, minEncryptionVersion: 3 })
   const { retirement } = (await world.journal()) ?? {}
   expect(retirement).toMatchObject({ phase: 'done', from: 1, to })
+})
+
+test.each([2, 7])('keep %i: all stay, and the journal knows of no retirement', async (keep) => {
+  const world = await rotatedWorld()
+  const journal = await world.journal()
+  const steps: RetirementStep[] = []
+  const result = await retire(world.retirement(), retiring({ keep }, steps))
+  expect(result).toMatchObject({ latest: 3, from: 1, to: 1, reasons: [] })
+  expect(world.minima).toEqual({ minDecryptionVersion: 1, minEncryptionVersion: 3 })
+  expect(await world.journal()).toEqual(journal)
+  expect(steps).toEqual([{ step: 'look', nth: 1 }])
 })
 
 test('a minimum is never lowered', async () => {
