@@ -1,6 +1,6 @@
 /** Prints a report of very many lines in few writes: each to a pipe is a system call that wakes its reader. */
 import type { Runtime } from '../runtime.ts'
-import type { Output, Sheet } from './output.ts'
+import { sheetAround, type Output, type Sheet } from './output.ts'
 
 /** Where lines wait for others; nobody sees that they did. */
 export interface Gathered {
@@ -34,17 +34,8 @@ export function gathered({ data, notes }: Output, runtime: Runtime): Gathered {
 }
 
 function behind(sheet: Sheet, flush: () => void): Sheet {
-  const after = (print: () => void): void => {
+  return sheetAround(sheet, (print) => {
     flush()
     print()
-  }
-  return {
-    line: (text) => after(() => sheet.line(text)),
-    bytes: (document) => after(() => sheet.bytes(document)),
-    isTerminal: sheet.isTerminal,
-    hasColor: sheet.hasColor,
-    get width() {
-      return sheet.width
-    },
-  }
+  })
 }

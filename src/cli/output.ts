@@ -16,6 +16,20 @@ export interface Sheet {
   readonly width: number | undefined
 }
 
+/** Gives the same sheet, where `around` decides what happens before and after each print. */
+export function sheetAround(sheet: Sheet, around: (print: () => void) => void): Sheet {
+  return {
+    line: (text) => around(() => sheet.line(text)),
+    bytes: (document) => around(() => sheet.bytes(document)),
+    isTerminal: sheet.isTerminal,
+    hasColor: sheet.hasColor,
+    // A terminal may change it.
+    get width() {
+      return sheet.width
+    },
+  }
+}
+
 /** Where a command prints. */
 export interface Output {
   /** What was asked for: stdout. */

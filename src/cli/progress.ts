@@ -1,6 +1,6 @@
 /** How far a job over many objects is: one line at the terminal, which is written over. */
 import type { Runtime } from '../runtime.ts'
-import type { Output, Sheet } from './output.ts'
+import { sheetAround, type Output, type Sheet } from './output.ts'
 
 /** How often it is written, in milliseconds. */
 const EVERY_MS = 100
@@ -67,21 +67,12 @@ export class Progress {
   }
 
   #over(sheet: Sheet, then: () => void): Sheet {
-    const aside = (print: () => void): void => {
+    return sheetAround(sheet, (print) => {
       const wasShown = this.#isShown
       this.clear()
       print()
       if (wasShown) then()
-    }
-    return {
-      line: (text) => aside(() => sheet.line(text)),
-      bytes: (document) => aside(() => sheet.bytes(document)),
-      isTerminal: sheet.isTerminal,
-      hasColor: sheet.hasColor,
-      get width() {
-        return sheet.width
-      },
-    }
+    })
   }
 
   /** In one row: of a second nothing would be taken away. */

@@ -2,7 +2,8 @@
 import type { ClusterSpec, ProvisionFile } from '../config/provision-file.ts'
 import type { Settings } from '../config/settings.ts'
 import { isPlainHttpAbroad } from '../config/url.ts'
-import { SecretManagerError, systemCode } from '../errors.ts'
+import { SecretManagerError } from '../errors.ts'
+import { readNamedFile } from '../kubernetes/named-file.ts'
 import { certificatesIn } from '../kubernetes/pem.ts'
 import { isLoopback } from '../lib/names.ts'
 import type { Runtime } from '../runtime.ts'
@@ -65,26 +66,18 @@ async function caOf(
 ): Promise<string | undefined> {
   if (ca === undefined) return undefined
   if (ca.kind === 'text') return certificates(ca.pem, 'the CA of Vault')
-  if (ca.kind === 'file') return readPem(ca.path, runtime)
+  if (ca.kind === 'file') {
+    const bytes = await readNamedFile(ca.path, 'vault.caCert', runtime)
+    return certificates(
+      Buffer.from(bytes).toString(),
+      `the CA of Vault, ${JSON.stringify(ca.path)},`,
+    )
+  }
   throw new SecretManagerError(
     'SM_CONFIG_INVALID',
     'reviewer.renew: its pod takes the CA of Vault from one file, and here it is a directory',
     { hint: 'name the file that signed the certificate of Vault: --ca-cert FILE' },
   )
-}
-
-async function readPem(path: string, runtime: Runtime): Promise<string> {
-  const what = `the CA of Vault, ${JSON.stringify(path)},`
-  return certificates(await readText(path, what, runtime), what)
-}
-
-async function readText(path: string, what: string, runtime: Runtime): Promise<string> {
-  try {
-    return new TextDecoder().decode(await runtime.readFile(path))
-  } catch (error) {
-    const message = `${what} cannot be read`
-    throw new SecretManagerError('SM_FILE_UNREADABLE', message, { causeClass: systemCode(error) })
-  }
 }
 
 /** A ConfigMap is for everybody to read, and what stands in one file with a CA may be its key. */
